@@ -1,0 +1,5 @@
+"""`python -m coursehub.cli`."""
+
+from coursehub.cli import main
+
+main()

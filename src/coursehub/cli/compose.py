@@ -1,0 +1,27 @@
+"""Where the parts meet: nbgrader's configuration from settings, course and roster."""
+
+from typing import Any
+
+from traitlets.config import Config
+
+from coursehub.course.load import load_course
+from coursehub.exchange.database import connect
+from coursehub.exchange.roster import Roster
+from coursehub.grading.configure import configure_nbgrader
+from coursehub.gradebook.sync import configure_gradebook
+from coursehub.settings import Settings
+
+
+def fill_nbgrader_config(c: Any, settings: Settings) -> None:
+    """Fill nbgrader's configuration `c` for staff of the course that `settings` names."""
+    course = load_course(settings.course)
+    roster = Roster(connect(str(settings.database)))
+    configure_nbgrader(c, settings, course)
+    configure_gradebook(c, course, roster.extended_until)
+
+
+def nbgrader_config(settings: Settings) -> Config:
+    """nbgrader's configuration for staff, as an object."""
+    c = Config()
+    fill_nbgrader_config(c, settings)
+    return c

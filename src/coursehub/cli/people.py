@@ -1,0 +1,148 @@
+"""The commands about people: the roster, extensions, receipts and the ledger."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from coursehub.cli.course import WRONG, one_line_errors
+from coursehub.course.schedule import say, window
+from coursehub.errors import CourseHubError, ReceiptError, RosterError
+from coursehub.exchange.database import connect
+from coursehub.exchange.exchange import Exchange
+from coursehub.exchange.receipts import verify
+from coursehub.exchange.roster import Extension, Roster
+from coursehub.settings import load_settings
+
+app = typer.Typer()
+roster_app = typer.Typer(no_args_is_help=True, help="Who is in the course, and as what.")
+receipt_app = typer.Typer(no_args_is_help=True, help="Receipts of hand-ins.")
+ledger_app = typer.Typer(no_args_is_help=True, help="The ledger of all hand-ins.")
+app.add_typer(roster_app, name="roster")
+app.add_typer(receipt_app, name="receipt")
+app.add_typer(ledger_app, name="ledger")
+
+
+@roster_app.command("import")
+def import_roster(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="The roster to read.")],
+) -> None:
+    """Add or update everyone in a CSV file.
+
+    The columns are username, number, name, email and role (student, ta or
+    instructor). If any line is wrong, all problems are listed by line, nothing
+    is changed and the exit code is 2. People who are not in the file stay.
+    """
+    with one_line_errors():
+        try:
+            people = _roster().import_csv(file.read_text(encoding="utf-8-sig"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise CourseHubError(
+                "it cannot be read as UTF-8 text", file=str(file), remedy="Save it as CSV in UTF-8"
+            ) from error
+        except RosterError as error:
+            for problem in error.problems:
+                typer.echo(f"{file}: {problem}", err=True)
+            typer.echo(f"{file}: {error}", err=True)
+            raise typer.Exit(WRONG) from None
+        typer.echo(f"{file}: {len(people)} people: imported")
+
+
+@roster_app.command("list")
+def list_roster() -> None:
+    """Show who is in the course."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("Username", "Number", "Name", "Email", "Role"):
+        table.add_column(column)
+    with one_line_errors():
+        for person in _roster().everyone():
+            table.add_row(person.username, person.number, person.name, person.email, person.role)
+    Console().print(table)
+
+
+@app.command()
+def extend(
+    username: Annotated[str, typer.Argument(help="The student.")],
+    assignment: Annotated[str, typer.Argument(help="The assignment, e.g. assignment_1.")],
+    until: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME",
+            help="New deadline in the course's timezone: 2021-02-06T23:59. The whole minute counts.",
+        ),
+    ],
+    reason: Annotated[str, typer.Option(help="Why, in a few words.")],
+    by: Annotated[str, typer.Option(help="Who grants it.")] = "staff",
+) -> None:
+    """Give a student more time for an assignment, before or after they handed in.
+
+    The latest extension counts; one that ends before the course's own deadline
+    changes nothing. What was already handed in is looked at again.
+    """
+    with one_line_errors():
+        exchange = Exchange(load_settings())
+        course = exchange.deadlines.course
+        found = course.assignment(assignment)
+        first_late = _local(until).replace(tzinfo=course.tz) + timedelta(minutes=1)
+        now = datetime.now(UTC)
+        exchange.roster.extend(Extension(username, assignment, first_late, reason, by, now))
+        exchange.store.arrange(username, found)
+        due = window(course, found, first_late).due
+        typer.echo(f"{username}: {assignment} is due {say(due, course)}")
+
+
+@receipt_app.command("verify")
+def verify_receipt(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The receipt.")],
+    key: Annotated[
+        Path | None,
+        typer.Option(metavar="PEM", help="The published key, instead of this deployment's own."),
+    ] = None,
+) -> None:
+    """Say whether a receipt is true, or what is wrong with it; needs no network.
+
+    Exit code 0 when it is true, 2 when it is not.
+    """
+    with one_line_errors():
+        published = key or load_settings().signing_key.with_suffix(".pub")  # type: ignore[union-attr]
+        try:
+            fields = verify(_read(file), _read(published))
+        except ReceiptError as error:
+            raise ReceiptError(error.message, file=str(file), remedy=error.remedy) from None
+        typer.echo(f"{file}: true")
+        for name, value in fields:
+            typer.echo(f"  {name}: {value}")
+
+
+@ledger_app.command("check")
+def check_ledger() -> None:
+    """Check the chain of all receipts, and every receipted file on disk against its hash."""
+    with one_line_errors():
+        count = Exchange(load_settings()).store.check()
+        typer.echo(f"{count} hand-ins: the chain holds and every file is what its receipt says")
+
+
+def _roster() -> Roster:
+    settings = load_settings()
+    settings.state.mkdir(parents=True, exist_ok=True)
+    return Roster(connect(str(settings.database)))
+
+
+def _local(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).replace(second=0, microsecond=0, tzinfo=None)
+    except ValueError:
+        raise CourseHubError(
+            f"{text!r} is no time", key="until", remedy="Write it like 2021-02-06T23:59"
+        ) from None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReceiptError("it cannot be read", file=str(path), remedy="Check its name") from error

@@ -1,0 +1,37 @@
+"""The long-running processes: the hub and the course service."""
+
+import asyncio
+import logging
+import os
+import sys
+
+import typer
+
+from coursehub.cli.course import one_line_errors
+from coursehub.exchange.exchange import Exchange
+from coursehub.exchange.service import serve as serve_exchange
+from coursehub.settings import load_settings
+
+app = typer.Typer()
+
+
+@app.command()
+def hub() -> None:
+    """Run the hub of the embedded form, with its proxy and the course service, until Ctrl-C."""
+    with one_line_errors():
+        settings = load_settings()
+    settings.state.mkdir(parents=True, exist_ok=True)
+    config = settings.site / "hub" / "jupyterhub_config.py"
+    os.chdir(settings.state)
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterhub", "--config", str(config)])
+
+
+@app.command()
+def serve() -> None:
+    """Run the course service; the hub starts it and gives it its token."""
+    logging.basicConfig(level=logging.INFO, format="[%(levelname).1s %(asctime)s course] %(message)s")
+    with one_line_errors():
+        settings = load_settings()
+        exchange = Exchange(settings)
+    port = int(settings.course_url.rpartition(":")[2])
+    asyncio.run(serve_exchange(exchange, port))

@@ -1,0 +1,108 @@
+"""The course database: people, extensions and the ledger of hand-ins.
+
+Three small tables, SQLite in the embedded form and PostgreSQL in the deployed one. What a person
+*did* is only ever appended (`ledger`); what a person *is* may change (`people`, `extensions`).
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Engine,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    create_engine,
+    event,
+)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime, stored and returned in UTC (SQLite drops the zone)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive datetimes; store UTC."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"a naive datetime has no place in the database: {value}")
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Return UTC."""
+        return value and value.replace(tzinfo=UTC)
+
+
+metadata = MetaData()
+
+people = Table(
+    "people",
+    metadata,
+    Column("username", String(64), primary_key=True),
+    Column("number", String(32), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("password", Text, nullable=True),
+    Column("active", Boolean, nullable=False, default=True),
+)
+
+extensions = Table(
+    "extensions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("username", ForeignKey("people.username"), nullable=False, index=True),
+    Column("assignment", String(64), nullable=False),
+    Column("until", Instant, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("granted_by", String(64), nullable=False),
+    Column("granted_at", Instant, nullable=False),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("username", String(64), nullable=False),
+    Column("assignment", String(64), nullable=False),
+    Column("received", Instant, nullable=False),
+    Column("folder", Text, nullable=False, unique=True),
+    Column("key", String(128), nullable=False),
+    Column("files", JSON, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("receipt", Text, nullable=False),
+    UniqueConstraint("username", "assignment", "key"),
+)
+
+
+def connect(url: str) -> Engine:
+    """Open the course database and make sure that its tables exist.
+
+    Args:
+        url: SQLAlchemy URL. SQLite is opened in WAL mode with full synchronisation, since a
+            receipt promises that the row survives a power cut.
+    """
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _durable_sqlite)
+    metadata.create_all(engine)
+    return engine
+
+
+def _durable_sqlite(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=15000", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

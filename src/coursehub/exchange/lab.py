@@ -1,0 +1,108 @@
+"""A Jupyter Server extension for the course's own additions to JupyterLab.
+
+- errors of the Assignment List are one plain sentence instead of a traceback or silence;
+- deadlines, time left and the standing of each hand-in for `labextension/`, which writes them
+  into the Assignment List.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jupyter_server.base.handlers import APIHandler
+from jupyter_server.utils import url_path_join
+from nbgrader.server_extensions import assignment_list
+from nbgrader.server_extensions.assignment_list.handlers import AssignmentList
+from tornado import web
+
+from coursehub.errors import CourseHubError
+from coursehub.exchange.client import connect_from_server
+from coursehub.exchange.plugin import Refusal, say
+
+_STOCK = "nbgrader.server_extensions.assignment_list"
+LABEXTENSIONS = Path(__file__).parent / "labextensions"
+
+
+class PlainAssignmentList(AssignmentList):
+    """nbgrader's manager of the Assignment List; what fails is said in one sentence."""
+
+    _unsaid: str | None = None
+
+    def list_assignments(self, course_id: str | None = None) -> dict[str, Any]:
+        """List as nbgrader does, or say why the step before, or the listing itself, failed."""
+        sentence, self._unsaid = self._unsaid, None
+        if sentence:
+            return {"success": False, "value": sentence}
+        return self._said(super().list_assignments(course_id=course_id))
+
+    def submit_assignment(self, course_id: str, assignment_id: str) -> dict[str, Any]:
+        """Hand in."""
+        return self._said(super().submit_assignment(course_id, assignment_id))
+
+    def fetch_assignment(self, course_id: str, assignment_id: str) -> dict[str, Any]:
+        """Fetch; the page asks for the list next and ignores this answer."""
+        return self._keep(self._said(super().fetch_assignment(course_id, assignment_id)))
+
+    def fetch_feedback(self, course_id: str, assignment_id: str) -> dict[str, Any]:
+        """Fetch feedback; the page asks for the list next and ignores this answer."""
+        return self._keep(self._said(super().fetch_feedback(course_id, assignment_id)))
+
+    def _said(self, answer: dict[str, Any]) -> dict[str, Any]:
+        sentence, Refusal.sentence = Refusal.sentence, None
+        if answer["success"]:
+            return answer
+        return {"success": False, "value": sentence or answer["value"]}
+
+    def _keep(self, answer: dict[str, Any]) -> dict[str, Any]:
+        self._unsaid = None if answer["success"] else answer["value"]
+        return answer
+
+
+class DeadlinesHandler(APIHandler):
+    """What `labextension/` writes into the Assignment List."""
+
+    @web.authenticated
+    def get(self) -> None:
+        """Send a line for each assignment and each hand-in."""
+        try:
+            with connect_from_server() as client:
+                assignments, hand_ins = client.assignments(), client.hand_ins()
+        except CourseHubError as error:
+            raise web.HTTPError(503, reason=str(error)) from error
+        self.finish(
+            json.dumps(
+                {
+                    "assignments": {
+                        record.assignment: ", ".join(
+                            part for part in (record.due_text, record.time_left) if part
+                        )
+                        for record in assignments.assignments
+                    },
+                    "hand_ins": {
+                        record.timestamp: f"{record.received_text}: {say(record)}"
+                        for record in hand_ins.hand_ins
+                    },
+                }
+            )
+        )
+
+
+def configure_lab(c: Any) -> None:
+    """Add this extension, and its half for the browser, to a server's configuration `c`."""
+    c.ServerApp.jpserver_extensions.update({_STOCK: False, __name__: True})
+    c.LabApp.extra_labextensions_path = [str(LABEXTENSIONS)]
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": __name__}]
+
+
+def _load_jupyter_server_extension(app: Any) -> None:
+    assignment_list.load_jupyter_server_extension(app)
+    manager = PlainAssignmentList(parent=app)
+    manager.root_dir = app.root_dir
+    app.web_app.settings["assignment_list_manager"] = manager
+    base = app.web_app.settings["base_url"]
+    app.web_app.add_handlers(
+        ".*$", [(url_path_join(base, "coursehub", "deadlines"), DeadlinesHandler)]
+    )

@@ -1,0 +1,157 @@
+"""The ledger: one row a hand-in, only ever appended, each row sealing all rows before it.
+
+A row's hash covers its own content and the hash of the row before (as in Haber and Stornetta, "How
+to time-stamp a digital document", 1991), so that no row can be changed, removed or slipped in
+without breaking the chain.
+"""
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import Engine, Row, select
+
+from coursehub.errors import ReceiptError
+from coursehub.exchange.database import ledger
+
+GENESIS = "0" * 64
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file as it lies on disk: its name, the name it was sent under, and what it holds."""
+
+    name: str
+    sent_as: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class HandIn:
+    """One row: who handed in what, when, and where it lies."""
+
+    number: int
+    username: str
+    assignment: str
+    received: datetime
+    folder: str
+    key: str
+    files: tuple[StoredFile, ...]
+    previous: str
+    hash: str
+    receipt: str
+
+
+class Ledger:
+    """The append-only table of hand-ins. One process writes it; many may read."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Work on the database behind `engine` (see `database.connect`)."""
+        self._engine = engine
+        self._appending = threading.Lock()
+
+    def append(
+        self,
+        *,
+        username: str,
+        assignment: str,
+        received: datetime,
+        folder: str,
+        key: str,
+        files: tuple[StoredFile, ...],
+        write_receipt: Callable[[int, str], str],
+    ) -> HandIn:
+        """Add a row; when this returns, it is on disk.
+
+        Args:
+            username: who, from the hub's token.
+            assignment: nbgrader's assignment id.
+            received: when, by the service's clock.
+            folder: name of the hand-in's folder in the exchange.
+            key: the idempotency key of the request.
+            files: what lies in the folder.
+            write_receipt: called with the row's number and hash; returns the receipt to keep.
+        """
+        with self._appending, self._engine.begin() as connection:
+            last = connection.execute(
+                select(ledger.c.number, ledger.c.hash).order_by(ledger.c.number.desc()).limit(1)
+            ).one_or_none()
+            number, previous = (last.number + 1, last.hash) if last else (1, GENESIS)
+            sealed = _seal(previous, number, username, assignment, received, folder, key, files)
+            row = HandIn(
+                number, username, assignment, received, folder, key, files, previous, sealed,
+                write_receipt(number, sealed),
+            )  # fmt: skip
+            connection.execute(ledger.insert().values(asdict(row)))
+        return row
+
+    def find(self, username: str, assignment: str, key: str) -> HandIn | None:
+        """The hand-in made with this idempotency key, or None."""
+        rows = self._select(
+            ledger.c.username == username, ledger.c.assignment == assignment, ledger.c.key == key
+        )
+        return rows[0] if rows else None
+
+    def of(self, username: str, assignment: str | None = None) -> list[HandIn]:
+        """Everything this person handed in, oldest first."""
+        conditions = [ledger.c.username == username]
+        if assignment is not None:
+            conditions.append(ledger.c.assignment == assignment)
+        return self._select(*conditions)
+
+    def all(self) -> list[HandIn]:
+        """Every row, in order."""
+        return self._select()
+
+    def check(self) -> list[HandIn]:
+        """Every row, after making sure that the chain holds.
+
+        Raises:
+            ReceiptError: naming the first row that does not follow from the ones before.
+        """
+        rows = self.all()
+        previous = GENESIS
+        for expected, row in enumerate(rows, start=1):
+            sealed = _seal(
+                previous, expected, row.username, row.assignment, row.received, row.folder,
+                row.key, row.files,
+            )  # fmt: skip
+            if (row.number, row.previous, row.hash) != (expected, previous, sealed):
+                raise ReceiptError(
+                    f"row {row.number} of the ledger does not follow from row {expected - 1}",
+                    remedy="Compare with the backup: rows were changed or removed",
+                )
+            previous = sealed
+        return rows
+
+    def _select(self, *conditions: object) -> list[HandIn]:
+        query = select(ledger).where(*conditions).order_by(ledger.c.number)  # type: ignore[arg-type]
+        with self._engine.connect() as connection:
+            return [_hand_in(row) for row in connection.execute(query)]
+
+
+def _hand_in(row: Row) -> HandIn:  # type: ignore[type-arg]
+    values = dict(row._mapping)
+    values["files"] = tuple(StoredFile(**file) for file in values["files"])
+    return HandIn(**values)
+
+
+def _seal(
+    previous: str,
+    number: int,
+    username: str,
+    assignment: str,
+    received: datetime,
+    folder: str,
+    key: str,
+    files: tuple[StoredFile, ...],
+) -> str:
+    content = [
+        previous, number, username, assignment, received.isoformat(), folder, key,
+        [asdict(file) for file in files],
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

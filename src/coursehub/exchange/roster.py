@@ -1,0 +1,233 @@
+"""Who is in the course, as what, and who has more time: the only source for people.
+
+A roster comes from a CSV file (`coursehub roster import FILE.csv`) with the columns username,
+number, name, email, role. An extension moves one student's deadline of one assignment; every one
+ever granted is kept, the latest counts.
+"""
+
+import csv
+import hashlib
+import hmac
+import io
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Engine, select, update
+
+from coursehub.errors import RosterError
+from coursehub.exchange.database import extensions, people
+
+COLUMNS = ("username", "number", "name", "email", "role")
+ROLES = ("student", "ta", "instructor")
+STAFF = ("ta", "instructor")
+
+# "+" separates the parts of a hand-in's folder name in nbgrader's exchange, "*" globs, "/" is "/".
+_USERNAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,62}")
+_NUMBER = re.compile(r"[A-Za-z0-9-]{1,32}")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+
+
+@dataclass(frozen=True)
+class Person:
+    """One row of the roster."""
+
+    username: str
+    number: str
+    name: str
+    email: str
+    role: str
+
+    @property
+    def staff(self) -> bool:
+        """Whether this person may see unreleased assignments and grade."""
+        return self.role in STAFF
+
+
+@dataclass(frozen=True)
+class Extension:
+    """More time for one student: hand-ins before `until` are on time."""
+
+    username: str
+    assignment: str
+    until: datetime
+    reason: str
+    granted_by: str
+    granted_at: datetime
+
+
+class Roster:
+    """People and extensions in the course database."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Work on the database behind `engine` (see `database.connect`)."""
+        self._engine = engine
+
+    def find(self, username: str) -> Person | None:
+        """The active person of that name, or None."""
+        query = select(*_COLUMNS_OF_PERSON).where(people.c.username == username, people.c.active)
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return Person(*row) if row else None
+
+    def everyone(self) -> list[Person]:
+        """All active people, by user name."""
+        query = select(*_COLUMNS_OF_PERSON).where(people.c.active).order_by(people.c.username)
+        with self._engine.connect() as connection:
+            return [Person(*row) for row in connection.execute(query)]
+
+    def import_csv(self, text: str) -> list[Person]:
+        """Add or update everyone in the CSV `text`; nothing is changed if any line is wrong.
+
+        People who are not in the file stay as they are.
+
+        Raises:
+            RosterError: with `problems`, one line each: where, what and the remedy.
+        """
+        found = read_csv(text)
+        with self._engine.begin() as connection:
+            known = {
+                number.lower(): username
+                for username, number in connection.execute(
+                    select(people.c.username, people.c.number)
+                )
+            }
+            for person in found:
+                owner = known.get(person.number.lower(), person.username)
+                if owner != person.username:
+                    raise RosterError(
+                        f"student number {person.number} of {person.username} already belongs "
+                        f"to {owner}",
+                        remedy="Correct the number, or use the same username",
+                    )
+                values = {**person.__dict__, "active": True}
+                changed = connection.execute(
+                    update(people).where(people.c.username == person.username).values(values)
+                )
+                if not changed.rowcount:
+                    connection.execute(people.insert().values(values))
+        return found
+
+    def set_password(self, username: str, password: str) -> None:
+        """Store a salted hash of `password`, for the embedded form's own sign-in.
+
+        Raises:
+            RosterError: when nobody of that name is on the roster.
+        """
+        hashed = _hash_password(password, secrets.token_bytes(16))
+        query = update(people).where(people.c.username == username).values(password=hashed)
+        with self._engine.begin() as connection:
+            if not connection.execute(query).rowcount:
+                raise RosterError(f"{username} is not on the roster", remedy="Import them first")
+
+    def check_password(self, username: str, password: str) -> bool:
+        """Whether `password` is that of an active person. Takes as long when nobody is found."""
+        query = select(people.c.password).where(people.c.username == username, people.c.active)
+        with self._engine.connect() as connection:
+            stored = connection.execute(query).scalar()
+        salt = bytes.fromhex(stored.partition("$")[0]) if stored else bytes(16)
+        return hmac.compare_digest(_hash_password(password, salt), stored or "")
+
+    def extend(self, extension: Extension) -> None:
+        """Record an extension.
+
+        Raises:
+            RosterError: when the student is not on the roster or no reason is given.
+        """
+        if not self.find(extension.username):
+            raise RosterError(
+                f"{extension.username} is not on the roster", remedy="Check the spelling"
+            )
+        if not extension.reason.strip():
+            raise RosterError("an extension needs a reason", remedy="Say why, in a few words")
+        with self._engine.begin() as connection:
+            connection.execute(extensions.insert().values(extension.__dict__))
+
+    def extended_until(self, username: str, assignment: str) -> datetime | None:
+        """The first instant that is late for this student, or None without an extension."""
+        query = (
+            select(extensions.c.until)
+            .where(extensions.c.username == username, extensions.c.assignment == assignment)
+            .order_by(extensions.c.id.desc())
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            return connection.execute(query).scalar()
+
+
+_COLUMNS_OF_PERSON = [people.c[name] for name in COLUMNS]
+
+
+def read_csv(text: str) -> list[Person]:
+    """Read a roster from CSV `text` without touching any database.
+
+    Raises:
+        RosterError: with `problems`, one line each: "line 7: role 'x' is unknown. Use one of ...".
+    """
+    rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
+    header = tuple((name or "").strip().lower() for name in rows.fieldnames or ())
+    if sorted(header) != sorted(COLUMNS):
+        columns = ", ".join(header) or "missing"
+        raise RosterError(
+            f"line 1: the columns are {columns}", remedy=f"Use exactly {', '.join(COLUMNS)}"
+        )
+    rows.fieldnames = header
+    found: list[Person] = []
+    problems: list[str] = []
+    try:
+        for row in rows:
+            values = {name: (row[name] or "").strip() for name in COLUMNS}
+            values["username"] = values["username"].lower()
+            values["role"] = values["role"].lower()
+            person = Person(**values)
+            complaints = _problems(person, found)
+            if None in row:
+                complaints.append("more fields than columns. Quote names that hold a comma")
+            problems += [f"line {rows.line_num}: {complaint}" for complaint in complaints]
+            found.append(person)
+    except csv.Error as error:
+        problems.append(f"line {rows.line_num}: {error}. Quote the field, or remove the quote")
+    if not found and not problems:
+        problems.append("line 2: nobody is listed. Add a line for each person")
+    if problems:
+        raise RosterError(
+            f"{len(problems)} of its lines are wrong, nothing was imported",
+            remedy="Correct them and import again",
+            problems=problems,
+        )
+    return found
+
+
+def _problems(person: Person, before: Sequence[Person]) -> list[str]:
+    checks = [
+        (
+            _USERNAME.fullmatch(person.username),
+            f"username {person.username!r} may hold a-z, 0-9 and . _ @ - only. Choose another",
+        ),
+        (
+            _NUMBER.fullmatch(person.number),
+            f"number {person.number!r} may hold letters, digits and - only. Correct it",
+        ),
+        (person.name, f"name of {person.username!r} is empty. Fill it in"),
+        (
+            _EMAIL.fullmatch(person.email),
+            f"email {person.email!r} is no address. Write it as name@host",
+        ),
+        (person.role in ROLES, f"role {person.role!r} is unknown. Use one of {', '.join(ROLES)}"),
+        (
+            all(person.username != other.username for other in before),
+            f"username {person.username!r} stands twice. Remove one",
+        ),
+        (
+            all(person.number.lower() != other.number.lower() for other in before),
+            f"number {person.number!r} stands twice. Correct one",
+        ),
+    ]
+    return [complaint for fine, complaint in checks if not fine]
+
+
+def _hash_password(password: str, salt: bytes) -> str:
+    digest = hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=1)
+    return f"{salt.hex()}${digest.hex()}"

@@ -1,0 +1,253 @@
+"""The course service: the exchange over HTTP, run by JupyterHub as a service.
+
+Thin on purpose: it finds out who asks, reads the body within limits, and lets `Exchange` decide.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from jupyterhub.services.auth import HubAuth
+from pydantic import BaseModel
+from tornado.httpserver import HTTPServer
+from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
+
+from coursehub.errors import (
+    HTTP_STATUS,
+    CourseHubError,
+    ExchangeError,
+    NotAllowed,
+    ServiceUnavailable,
+    TooLarge,
+    as_json,
+)
+from coursehub.exchange.exchange import Exchange, now
+from coursehub.exchange.protocol import IDEMPOTENCY_HEADER, SERVICE_PREFIX, Files, read_files
+from coursehub.exchange.roster import Person
+
+log = logging.getLogger(__name__)
+
+# A hand-in travels as base64 within JSON.
+_ENVELOPE = 65_536
+_BODY_SECONDS = 120
+_IDLE_SECONDS = 60
+
+
+class ApiHandler(RequestHandler):
+    """Finds out who asks, before anything of the request's body is read."""
+
+    person: Person
+
+    @property
+    def exchange(self) -> Exchange:
+        """The exchange this service serves."""
+        exchange: Exchange = self.settings["exchange"]
+        return exchange
+
+    async def prepare(self) -> None:
+        """Set `person` from the hub token, or refuse."""
+        self.person = await self._in_thread(self.exchange.person, await self._username())
+
+    async def _username(self) -> str:
+        auth: HubAuth = self.settings["hub_auth"]
+        scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() not in ("token", "bearer") or not token:
+            raise HTTPError(401, reason="Sign in again: the request carries no hub token")
+        try:
+            user = await auth.user_for_token(token.strip(), sync=False)
+        except HTTPError as error:
+            raise ServiceUnavailable(
+                "the hub does not answer", remedy="Try again in a minute"
+            ) from error
+        if user is None:
+            raise HTTPError(401, reason="Sign in again: the hub does not know this token")
+        if user["kind"] != "user" or not auth.check_scopes(auth.access_scopes, user):
+            raise NotAllowed("this token may not use the exchange", remedy="Restart your server")
+        return str(user["name"])
+
+    async def _in_thread(self, step: Callable[..., Any], *arguments: Any) -> Any:
+        """Run a step that waits for disk or database beside the event loop."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.settings["threads"], step, *arguments)
+
+    def check_xsrf_cookie(self) -> None:
+        """Nothing to check: cookies open nothing here, only the token in the header does."""
+
+    def set_default_headers(self) -> None:
+        """Answers are for the caller alone."""
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+
+    def reply(self, message: BaseModel) -> None:
+        """Send a protocol message."""
+        self.set_header("Content-Type", "application/json")
+        self.finish(message.model_dump_json())
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer every error in the one JSON shape."""
+        error = kwargs.get("exc_info", (None, None))[1]
+        if isinstance(error, ExchangeError):
+            self.set_status(HTTP_STATUS[type(error)])
+            self.finish(as_json(error))
+        elif isinstance(error, HTTPError) and status_code < 500:
+            self.finish(as_json(CourseHubError(error.reason or self._reason)))
+        else:
+            remedy = "Try again: a repeated hand-in counts once. If it stays, tell the course staff"
+            self.finish(as_json(ServiceUnavailable("the exchange failed", remedy=remedy)))
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """A refusal is one line in the log, a fault is a traceback."""
+        if isinstance(value, CourseHubError):
+            log.info("%s: %s", self._request_summary(), value)
+        else:
+            super().log_exception(typ, value, tb)
+
+
+class AssignmentsHandler(ApiHandler):
+    """The assignments that the person who asks may see."""
+
+    async def get(self) -> None:
+        """List them."""
+        self.reply(await self._in_thread(self.exchange.assignments, self.person, now()))
+
+
+class FilesHandler(ApiHandler):
+    """The released files of an assignment."""
+
+    async def get(self, name: str) -> None:
+        """Send them."""
+        files = await self._in_thread(self.exchange.files, self.person, name, now())
+        self.reply(Files.pack(files))
+
+
+@stream_request_body
+class HandInHandler(ApiHandler):
+    """Takes a hand-in."""
+
+    async def prepare(self) -> None:
+        """Refuse what is too large before reading it."""
+        self._body = bytearray()
+        self._most = self.exchange.limit * 4 // 3 + _ENVELOPE
+        self._check_size(int(self.request.headers.get("Content-Length", 0)))
+        await super().prepare()
+
+    def data_received(self, chunk: bytes) -> None:
+        """Collect the body; its length may have been left out or wrong."""
+        self._body += chunk
+        self._check_size(len(self._body))
+
+    async def post(self, name: str) -> None:
+        """Keep the files and answer with the receipt."""
+        key = self.request.headers.get(IDEMPOTENCY_HEADER, "")
+        record = await self._in_thread(self._keep, name, bytes(self._body), key)
+        self.set_status(201)
+        self.reply(record)
+
+    def _keep(self, name: str, body: bytes, key: str) -> BaseModel:
+        return self.exchange.hand_in(self.person, name, read_files(body), key, now())
+
+    def _check_size(self, size: int) -> None:
+        if size > self._most:
+            raise TooLarge(
+                f"the hand-in is larger than the {self.exchange.limit:,} bytes allowed",
+                remedy="Clear the notebook's outputs and submit again",
+            )
+
+
+class HandInsHandler(ApiHandler):
+    """What the person who asks handed in."""
+
+    async def get(self) -> None:
+        """List it."""
+        self.reply(await self._in_thread(self.exchange.hand_ins, self.person))
+
+
+class FeedbackHandler(ApiHandler):
+    """The feedback for one hand-in of the person who asks."""
+
+    async def get(self, number: str) -> None:
+        """Send its pages."""
+        pages = await self._in_thread(self.exchange.feedback, self.person, int(number))
+        self.reply(Files.pack(pages))
+
+
+class OpenHandler(ApiHandler):
+    """What anybody may ask."""
+
+    async def prepare(self) -> None:
+        """Nobody needs to sign in."""
+
+
+class KeyHandler(OpenHandler):
+    """The published key that verifies receipts."""
+
+    async def get(self) -> None:
+        """Send it as PEM."""
+        self.set_header("Content-Type", "application/x-pem-file")
+        self.finish(self.exchange.key.public_pem)
+
+
+class HealthHandler(OpenHandler):
+    """Whether the service can read its ledger."""
+
+    async def get(self) -> None:
+        """Say so."""
+        await self._in_thread(self.exchange.roster.everyone)
+        self.finish({"status": "ok"})
+
+
+class UnknownHandler(OpenHandler):
+    """Everything else."""
+
+    async def prepare(self) -> None:
+        """Answer 404 in the one JSON shape."""
+        raise HTTPError(404, reason="There is nothing here")
+
+
+def make_app(exchange: Exchange, hub_auth: HubAuth) -> Application:
+    """The service as a tornado application."""
+    api = SERVICE_PREFIX + "api/"
+    return Application(
+        [
+            (api + r"assignments", AssignmentsHandler),
+            (api + r"assignments/([^/]+)/files", FilesHandler),
+            (api + r"assignments/([^/]+)/hand-ins", HandInHandler),
+            (api + r"hand-ins", HandInsHandler),
+            (api + r"hand-ins/(\d{1,9})/feedback", FeedbackHandler),
+            (api + r"key", KeyHandler),
+            (api + r"health", HealthHandler),
+        ],
+        default_handler_class=UnknownHandler,
+        exchange=exchange,
+        hub_auth=hub_auth,
+        threads=ThreadPoolExecutor(8, thread_name_prefix="exchange"),
+    )
+
+
+async def serve(exchange: Exchange, port: int, address: str = "127.0.0.1") -> None:
+    """Recover what a killed service left, listen, and stop cleanly on SIGTERM or SIGINT.
+
+    Args:
+        exchange: what to serve.
+        port: TCP port.
+        address: interface; loopback unless a container's network is the boundary.
+    """
+    exchange.store.recover()
+    server = HTTPServer(
+        make_app(exchange, HubAuth()),
+        max_body_size=exchange.limit * 8,
+        body_timeout=_BODY_SECONDS,
+        idle_connection_timeout=_IDLE_SECONDS,
+    )
+    server.listen(port, address)
+    log.info("the course service listens on %s:%s", address, port)
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    await stopped.wait()
+    server.stop()
+    await server.close_all_connections()

@@ -1,0 +1,310 @@
+"""Hand-ins on disk, in the layout of nbgrader's own exchange, so that stock `collect` finds them.
+
+    ROOT/COURSE/outbound/ASSIGNMENT/          what staff released
+    ROOT/COURSE/inbound/WHO+WHAT+WHEN+ID/     hand-ins that may count
+    ROOT/COURSE/kept/WHO+WHAT+WHEN+ID/        late hand-ins after the one that counts
+    ROOT/COURSE/incoming/                     being written; never looked at
+    ROOT/COURSE/feedback/HASH.html            what staff released back
+
+nbgrader's collector takes the newest folder of `inbound`. A late hand-in must not replace one that
+was on time, so it is kept beside it, in `kept`. Every folder name ends in an id that follows from
+the request's idempotency key: a retry finds what an interrupted request left.
+"""
+
+import base64
+import hashlib
+import logging
+import os
+import secrets
+import shutil
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from coursehub.course.late import counting
+from coursehub.course.model import Assignment
+from coursehub.errors import BadSubmission, NotFound, ReceiptError, ServiceUnavailable
+from coursehub.exchange.deadlines import Deadlines
+from coursehub.exchange.intake import Accepted
+from coursehub.exchange.ledger import HandIn, Ledger, StoredFile
+
+log = logging.getLogger(__name__)
+
+TIMESTAMP_FILE = "timestamp.txt"
+SECRET_FILE = "submission_secret.txt"
+_TIMESTAMP = "%Y-%m-%d %H:%M:%S.%f UTC"
+
+WriteReceipt = Callable[[str, Assignment, datetime, tuple[StoredFile, ...], int, str], str]
+
+
+class Store:
+    """Where hand-ins, releases and feedback of one course lie."""
+
+    def __init__(
+        self, root: Path, ledger: Ledger, deadlines: Deadlines, write_receipt: WriteReceipt
+    ) -> None:
+        """Open the exchange below `root`.
+
+        Args:
+            root: nbgrader's exchange root; its parent is made private (0700), since nbgrader
+                itself opens the root to everybody.
+            ledger: where each hand-in gets its row.
+            deadlines: decides which hand-in counts.
+            write_receipt: called with username, assignment, instant, files, row number and hash.
+        """
+        self._ledger = ledger
+        self._deadlines = deadlines
+        self._write_receipt = write_receipt
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        root.parent.mkdir(parents=True, exist_ok=True)
+        root.parent.chmod(0o700)
+        self._course = root / deadlines.course.id
+        for folder in ("outbound", "inbound", "kept", "incoming", "feedback"):
+            (self._course / folder).mkdir(parents=True, exist_ok=True)
+
+    def hand_in(
+        self, username: str, assignment: Assignment, files: Sequence[Accepted], key: str
+    ) -> HandIn:
+        """Keep a hand-in; when this returns, files and ledger row are on disk.
+
+        The same key again returns the first hand-in, if it is the same one.
+
+        Raises:
+            BadSubmission: when the key was used for other files.
+            ServiceUnavailable: when the disk did not keep what was written.
+        """
+        with self._locks[username]:
+            known = self._ledger.find(username, assignment.name, key) or self._finish(
+                username, assignment, key
+            )
+            if known:
+                return _same(known, files)
+            now = datetime.now(UTC)
+            name = "+".join((username, assignment.name, nbgrader_timestamp(now), _folder_id(key)))
+            written = self._write(name, files, now)
+            row_files = tuple(_stored(file) for file in files)
+            destination = self._destination(username, assignment, now)
+            os.rename(written, destination / name)
+            _sync(destination)
+            return self._append(username, assignment, now, name, key, row_files)
+
+    def hand_ins(self, username: str, assignment: Assignment) -> tuple[list[HandIn], int | None]:
+        """Everything this person handed in, oldest first, and the index of the one that counts."""
+        rows = self._ledger.of(username, assignment.name)
+        on_time_before = self._deadlines.on_time_before(username, assignment)
+        return rows, counting([row.received for row in rows], on_time_before)
+
+    def arrange(self, username: str, assignment: Assignment) -> None:
+        """Put every hand-in where it belongs now, e.g. after an extension was granted."""
+        rows, counts = self.hand_ins(username, assignment)
+        for index, row in enumerate(rows):
+            target = "inbound" if counts is None or index <= counts else "kept"
+            place = self._course / target / row.folder
+            if not place.exists():
+                os.rename(self.folder(row), place)
+                _sync(place.parent)
+
+    def folder(self, row: HandIn) -> Path:
+        """Where a hand-in lies.
+
+        Raises:
+            ReceiptError: when it is gone.
+        """
+        for place in ("inbound", "kept"):
+            folder = self._course / place / row.folder
+            if folder.is_dir():
+                return folder
+        raise ReceiptError(
+            f"the files of receipt {row.number} ({row.folder}) are not in the exchange",
+            remedy="Restore them from the backup",
+        )
+
+    def check(self) -> int:
+        """Compare every ledger row with the bytes on disk; return how many there are.
+
+        Raises:
+            ReceiptError: for the first row whose chain, folder or file does not fit.
+        """
+        rows = self._ledger.check()
+        for row in rows:
+            folder = self.folder(row)
+            for file in row.files:
+                if _digest((folder / file.name).read_bytes()) != file.sha256:
+                    raise ReceiptError(
+                        f"{folder / file.name} is not what receipt {row.number} says",
+                        remedy="Restore it from the backup",
+                    )
+        return len(rows)
+
+    def recover(self) -> None:
+        """Finish what a killed service left; only the service calls this, before it listens.
+
+        What was never visible is dropped: nobody holds a receipt for it. What is visible but has
+        no ledger row gets one.
+        """
+        for folder in (self._course / "incoming").iterdir():
+            log.warning("%s was never completed and never receipted: removed", folder.name)
+            shutil.rmtree(folder)
+        known = {row.folder for row in self._ledger.all()}
+        for place in ("inbound", "kept"):
+            for folder in sorted((self._course / place).iterdir()):
+                if folder.name not in known:
+                    self._adopt(folder)
+
+    def is_released(self, assignment: Assignment) -> bool:
+        """Whether staff have put the assignment into the exchange (whatever the time)."""
+        return (self._course / "outbound" / assignment.name / assignment.notebook).is_file()
+
+    def released_files(self, assignment: Assignment) -> dict[str, bytes]:
+        """Relative path -> content of everything released with the assignment.
+
+        Raises:
+            NotFound: when staff have not released it.
+        """
+        folder = self._course / "outbound" / assignment.name
+        if not self.is_released(assignment):
+            raise NotFound(f"there is no {assignment.name}", remedy="See the list for what is open")
+        return {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and not path.is_symlink()
+        }
+
+    def feedback(self, row: HandIn) -> dict[str, bytes]:
+        """File name -> HTML of the feedback that staff released for this hand-in, if any.
+
+        nbgrader names feedback by the MD5 of the hand-in's secret and the notebook's name. The
+        secret never leaves the server, and only the owner's own rows get here.
+        """
+        secret = (self.folder(row) / SECRET_FILE).read_text()
+        found = {}
+        for file in row.files:
+            notebook, dot, _ = file.name.rpartition(".ipynb")
+            if dot:
+                digest = hashlib.md5(f"{secret}{notebook}".encode(), usedforsecurity=False)
+                page = self._course / "feedback" / f"{digest.hexdigest()}.html"
+                if page.is_file():
+                    found[f"{notebook}.html"] = page.read_bytes()
+        return found
+
+    def _destination(self, username: str, assignment: Assignment, now: datetime) -> Path:
+        """`inbound` when a hand-in received now would count, else `kept`."""
+        times = [row.received for row in self._ledger.of(username, assignment.name)] + [now]
+        counts = counting(times, self._deadlines.on_time_before(username, assignment))
+        return self._course / ("inbound" if counts == len(times) - 1 else "kept")
+
+    def _write(self, name: str, files: Sequence[Accepted], now: datetime) -> Path:
+        folder = self._course / "incoming" / name
+        folder.mkdir(mode=0o755)
+        for file in files:
+            _write(folder / file.name, file.content)
+        _write(folder / TIMESTAMP_FILE, nbgrader_timestamp(now).encode())
+        _write(folder / SECRET_FILE, secrets.token_hex(64).encode())
+        _sync(folder)
+        for file in files:
+            if (folder / file.name).read_bytes() != file.content:
+                shutil.rmtree(folder)
+                raise ServiceUnavailable(
+                    f"the server could not keep {file.name}",
+                    remedy="Submit again; if it fails again, tell the course staff",
+                )
+        return folder
+
+    def _append(
+        self,
+        username: str,
+        assignment: Assignment,
+        received: datetime,
+        folder: str,
+        key: str,
+        files: tuple[StoredFile, ...],
+    ) -> HandIn:
+        return self._ledger.append(
+            username=username,
+            assignment=assignment.name,
+            received=received,
+            folder=folder,
+            key=key,
+            files=files,
+            write_receipt=lambda number, sealed: self._write_receipt(
+                username, assignment, received, files, number, sealed
+            ),
+        )
+
+    def _adopt(self, folder: Path) -> HandIn | None:
+        """Complete a hand-in that was stored but not yet entered when its process died."""
+        username, name, received, folder_id = _parts(folder.name)
+        try:
+            assignment = self._deadlines.course.assignment(name)
+        except NotFound:
+            log.error("%s is in the exchange, but the course has no %s", folder, name)
+            return None
+        files = tuple(
+            _stored(Accepted(path.name, path.name, path.read_bytes()))
+            for path in sorted(folder.iterdir())
+            if path.name not in (TIMESTAMP_FILE, SECRET_FILE)
+        )
+        log.warning("%s had no ledger row: entered", folder.name)
+        key = f"recovered:{folder_id}"
+        return self._append(username, assignment, received, folder.name, key, files)
+
+    def _finish(self, username: str, assignment: Assignment, key: str) -> HandIn | None:
+        """What an interrupted request with this key left on disk, entered in the ledger."""
+        recovered = self._ledger.find(username, assignment.name, f"recovered:{_folder_id(key)}")
+        if recovered:
+            return recovered
+        pattern = f"{username}+{assignment.name}+*+{_folder_id(key)}"
+        for place in ("inbound", "kept"):
+            for folder in (self._course / place).glob(pattern):
+                return self._adopt(folder)
+        return None
+
+
+def nbgrader_timestamp(instant: datetime) -> str:
+    """An aware instant in the form that nbgrader's exchange uses."""
+    return instant.astimezone(UTC).strftime(_TIMESTAMP)
+
+
+def _parts(folder: str) -> tuple[str, str, datetime, str]:
+    username, assignment, stamp, folder_id = folder.rsplit("+", 3)
+    return username, assignment, datetime.strptime(stamp, _TIMESTAMP).replace(tzinfo=UTC), folder_id
+
+
+def _folder_id(key: str) -> str:
+    digest = hashlib.sha256(key.encode()).digest()[:9]
+    return base64.urlsafe_b64encode(digest).decode()
+
+
+def _same(known: HandIn, files: Sequence[Accepted]) -> HandIn:
+    if {file.name: file.sha256 for file in known.files} != {
+        file.name: _digest(file.content) for file in files
+    }:
+        raise BadSubmission(
+            "this request was already used for other files", remedy="Submit again"
+        )
+    return known
+
+
+def _stored(file: Accepted) -> StoredFile:
+    return StoredFile(file.name, file.sent_as, len(file.content), _digest(file.content))
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

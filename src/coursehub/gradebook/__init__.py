@@ -1,0 +1,1 @@
+"""nbgrader's gradebook kept in step with the course: due dates, extensions, penalties."""

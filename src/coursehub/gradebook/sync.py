@@ -1,0 +1,99 @@
+"""Due dates, extensions and late penalties of nbgrader's gradebook, from the course's one rule.
+
+nbgrader reads lateness from its gradebook: a due date that is not there means "never late", and a
+penalty is what it was when a notebook was last graded. So the dates are written before every
+autograding and every feedback, and the penalty is derived anew each time.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from nbformat.notebooknode import NotebookNode
+from nbgrader.api import Gradebook
+from nbgrader.plugins import LateSubmissionPlugin
+from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Any as AnyTrait
+
+from coursehub.course.late import credit
+from coursehub.course.model import Course
+from coursehub.course.schedule import window
+from coursehub.errors import NotFound
+
+ExtendedUntil = Callable[[str, str], datetime | None]
+
+# nbgrader asks whether a hand-in came *after* the due date; the course says which instant is the
+# first that is late. The last instant that is not late is one tick before.
+_TICK = timedelta(microseconds=1)
+
+
+def configure_gradebook(c: Any, course: Course, extended_until: ExtendedUntil) -> None:
+    """Add the seams to nbgrader's configuration `c`, before its own steps.
+
+    Args:
+        c: nbgrader's configuration, already filled for the pipeline.
+        course: the course.
+        extended_until: username and assignment -> first late instant of an extension, or None.
+    """
+    c.SyncDueDates.course = course
+    c.SyncDueDates.extended_until = extended_until
+    c.CoursePenalty.course = course
+    c.AssignLatePenalties.plugin_class = CoursePenalty
+    for converter, steps in ((c.Autograde, "sanitize_preprocessors"),
+                             (c.GenerateFeedback, "preprocessors")):  # fmt: skip
+        converter[steps] = [SyncDueDates, *converter[steps]]
+
+
+class SyncDueDates(NbGraderPreprocessor):
+    """Writes the course's due date and the student's extension into the gradebook."""
+
+    course: Course = AnyTrait(help="The course.").tag(config=True)
+    extended_until: ExtendedUntil = AnyTrait(help="A student's extension.").tag(config=True)
+
+    def preprocess(
+        self, nb: NotebookNode, resources: dict[str, Any]
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Write them; the notebook stays as it is."""
+        names = resources["nbgrader"]
+        with Gradebook(names["db_url"]) as gradebook:
+            sync_due_date(
+                gradebook, self.course, names["assignment"], names["student"], self.extended_until
+            )
+        return nb, resources
+
+
+class CoursePenalty(LateSubmissionPlugin):
+    """The points that a late hand-in loses, by the course's late policy."""
+
+    course: Course = AnyTrait(help="The course.").tag(config=True)
+
+    def late_submission_penalty(
+        self, student_id: str, score: float, total_seconds_late: float
+    ) -> float:
+        """Points to take off `score`."""
+        share = credit(self.course.late, timedelta(seconds=total_seconds_late))
+        return score - score * float(share)
+
+
+def sync_due_date(
+    gradebook: Gradebook,
+    course: Course,
+    assignment: str,
+    student: str,
+    extended_until: ExtendedUntil,
+) -> None:
+    """Write one student's dates of one assignment; an assignment of no schedule is left alone."""
+    try:
+        scheduled = course.assignment(assignment)
+    except NotFound:
+        return
+    usual = window(course, scheduled)
+    own = window(course, scheduled, extended_until(student, assignment))
+    extension = own.on_time_before.astimezone(UTC) - usual.on_time_before.astimezone(UTC)
+    gradebook.update_or_create_assignment(assignment, duedate=_naive(usual.on_time_before - _TICK))
+    gradebook.update_or_create_submission(assignment, student, extension=extension)
+
+
+def _naive(instant: datetime) -> datetime:
+    """nbgrader keeps naive UTC."""
+    return instant.astimezone(UTC).replace(tzinfo=None)

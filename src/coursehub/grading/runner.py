@@ -1,0 +1,131 @@
+"""nbgrader's steps for a whole class, from the command line or the clock.
+
+Each step is nbgrader's own, through its own API. Autograding runs one student at a time in a few
+worker processes, so that a broken notebook concerns nobody else.
+"""
+
+import logging
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nbgrader.apps import NbGraderAPI
+from traitlets.config import Config
+
+from coursehub.errors import CourseHubError
+
+MakeConfig = Callable[[], Config]
+
+
+@dataclass(frozen=True)
+class Graded:
+    """How autograding one student's hand-in went."""
+
+    student: str
+    done: bool
+    problem: str | None
+
+
+def add_source(course_dir: Path, source: Path, assignment: str) -> None:
+    """Copy the instructor's version of an assignment into nbgrader's course folder, if not there.
+
+    What staff changed in the course folder is never overwritten.
+    """
+    target = course_dir / "source" / assignment
+    if not target.exists():
+        shutil.copytree(source / assignment, target)
+
+
+def release(make_config: MakeConfig, assignment: str) -> None:
+    """Generate the students' version and put it into the exchange, if that was not done yet.
+
+    Raises:
+        CourseHubError: with the end of nbgrader's log.
+    """
+    api = _api(make_config)
+    _require(api.generate_assignment(assignment), f"{assignment} could not be generated")
+    if assignment not in api.get_released_assignments():
+        _require(api.release_assignment(assignment), f"{assignment} could not be released")
+
+
+def collect(make_config: MakeConfig, assignment: str) -> list[str]:
+    """Collect the hand-ins that count; return who has one.
+
+    Raises:
+        CourseHubError: with the end of nbgrader's log.
+    """
+    api = _api(make_config)
+    _require(api.collect(assignment), f"{assignment} could not be collected")
+    return sorted(api.get_submitted_students(assignment))
+
+
+def autograde(
+    make_config: MakeConfig, assignment: str, students: Sequence[str], *, jobs: int | None = None
+) -> Iterator[Graded]:
+    """Autograde these students' hand-ins; yields each as it is done.
+
+    Args:
+        make_config: makes nbgrader's configuration; called in each worker.
+        assignment: the assignment.
+        students: user names.
+        jobs: worker processes; by default one a core.
+    """
+    workers = min(jobs or os.cpu_count() or 1, max(len(students), 1))
+    with ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), _start_worker, (make_config,)
+    ) as pool:
+        pending = {pool.submit(_autograde_one, assignment, student) for student in students}
+        for future in as_completed(pending):
+            yield future.result()
+
+
+def feedback(make_config: MakeConfig, assignment: str) -> None:
+    """Settle the late penalties, generate feedback for everyone graded, and release it.
+
+    Raises:
+        CourseHubError: with the end of nbgrader's log.
+    """
+    api = _api(make_config)
+    _require(api.generate_feedback(assignment), f"feedback for {assignment} failed")
+    _require(api.release_feedback(assignment), f"feedback for {assignment} was not released")
+
+
+_worker_api: NbGraderAPI
+
+
+def _start_worker(make_config: MakeConfig) -> None:
+    global _worker_api
+    # Every worker has one core; more threads than cores only fight over them.
+    os.environ["OMP_NUM_THREADS"] = "1"  # noqa: TID251
+    _worker_api = _api(make_config)
+
+
+def _autograde_one(assignment: str, student: str) -> Graded:
+    answer = _worker_api.autograde(assignment, student)
+    return Graded(student, answer["success"], None if answer["success"] else _reason(answer))
+
+
+def _api(make_config: MakeConfig) -> NbGraderAPI:
+    logging.getLogger("traitlets").setLevel(logging.ERROR)
+    return NbGraderAPI(config=make_config())
+
+
+def _require(answer: dict[str, Any], problem: str) -> None:
+    if not answer["success"]:
+        raise CourseHubError(f"{problem}: {_reason(answer)}", remedy="See nbgrader's log above")
+
+
+def _reason(answer: dict[str, Any]) -> str:
+    """The last line of what nbgrader logged before its own summary, or of its traceback."""
+    lines = [
+        line
+        for line in (answer.get("log") or answer["error"]).strip().splitlines()
+        if "[ERROR]" in line or "Error" in line
+    ]
+    telling = [line for line in lines if "There was an error" not in line and "see the" not in line]
+    return (telling or lines or ["no reason given"])[-1].strip()

@@ -1,0 +1,1 @@
+"""What `hub/jupyterhub_config.py` calls: sign-in, rights, servers."""

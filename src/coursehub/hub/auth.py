@@ -1,0 +1,58 @@
+"""Sign-in for the embedded form: only people on the roster get in, with their own password."""
+
+from typing import Any, Protocol
+
+from jupyterhub.auth import Authenticator
+from traitlets import Any as AnyTrait
+from traitlets import Unicode
+
+
+class Member(Protocol):
+    """A person as the hub needs to know them."""
+
+    @property
+    def role(self) -> str:
+        """`student`, `ta` or `instructor`."""
+
+    @property
+    def staff(self) -> bool:
+        """Whether they grade."""
+
+
+class People(Protocol):
+    """The roster as the hub needs it; `exchange.roster.Roster` is one."""
+
+    def find(self, username: str) -> Member | None:
+        """The active person of that name."""
+
+    def check_password(self, username: str, password: str) -> bool:
+        """Whether the password is theirs."""
+
+
+class RosterAuthenticator(Authenticator):
+    """Lets in who is on the roster; groups follow the roster at every sign-in."""
+
+    people: People = AnyTrait(help="The roster.").tag(config=True)
+    course_id = Unicode(help="nbgrader's course id; names the groups.").tag(config=True)
+
+    def __init__(self, **named: Any) -> None:
+        """Allow whoever `authenticate` lets through, and own the groups."""
+        super().__init__(**named)
+        self.allow_all = True
+        self.manage_groups = True
+
+    async def authenticate(self, _handler: Any, data: dict[str, str]) -> dict[str, Any] | None:
+        """The person and their groups, or None when name and password do not fit."""
+        username = self.normalize_username(data["username"].strip())
+        if not self.people.check_password(username, data["password"]):
+            return None
+        member = self.people.find(username)
+        return member and {"name": username, "groups": groups(member, self.course_id)}
+
+
+def groups(member: Member, course_id: str) -> list[str]:
+    """The hub groups of a member, named as nbgrader's own hub plugin expects them."""
+    if not member.staff:
+        return [f"nbgrader-{course_id}"]
+    instructor = ["instructors"] if member.role == "instructor" else []
+    return [f"formgrade-{course_id}", *instructor]

@@ -1,0 +1,119 @@
+"""The environment, read once: every `COURSEHUB_*` variable is a field of `Settings`.
+
+Nothing else in CourseHub reads the environment. What the course *is* stands in `course.yml`; what
+stands here is where things lie on this machine. `.env.example` documents the same names.
+"""
+
+from pathlib import Path
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from coursehub.errors import SettingsError
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+class Settings(BaseSettings):
+    """Where this deployment keeps things and where it listens.
+
+    Every path has a default below `state`, so that an embedded course needs one variable.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="COURSEHUB_", frozen=True, extra="forbid")
+
+    state: Path = Field(
+        Path("var"), description="Folder that holds everything this deployment writes."
+    )
+    site: Path = Field(
+        CHECKOUT, description="Folder with hub/, images/, source/ and nbgrader_config.py."
+    )
+    course: Path = Field(Path("course.yml"), description="The course file.")
+    course_dir: Path | None = Field(
+        None, description="nbgrader's course folder, shared by staff. Default: STATE/course."
+    )
+    exchange: Path | None = Field(
+        None, description="nbgrader's exchange root. Default: STATE/exchange/root."
+    )
+    database: str | None = Field(
+        None,
+        description="SQLAlchemy URL of the course database (people, extensions, ledger). "
+        "Default: SQLite in STATE.",
+    )
+    gradebook: str | None = Field(
+        None, description="SQLAlchemy URL of nbgrader's gradebook. Default: SQLite in STATE."
+    )
+    signing_key: Path | None = Field(
+        None, description="Ed25519 key that signs receipts. Default: STATE/receipts.key."
+    )
+    bind_url: str = Field(
+        "http://127.0.0.1:8000", description="Where the proxy listens for browsers."
+    )
+    internal_ports: int = Field(
+        0,
+        ge=0,
+        lt=65530,
+        description="First of four loopback ports for hub, proxy API and course service. "
+        "0: the port of BIND_URL plus one.",
+    )
+    hand_in_bytes: int = Field(
+        20_000_000, gt=0, description="Largest hand-in the exchange accepts, in bytes."
+    )
+
+    @field_validator("state", "site", "course", "course_dir", "exchange", "signing_key")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser().absolute()
+
+    def model_post_init(self, _context: object) -> None:
+        """Fill in what follows from `state` and `bind_url`."""
+        database = f"sqlite:///{self.state / 'course.sqlite'}"
+        gradebook = f"sqlite:///{self.state / 'gradebook.db'}"
+        defaults = {
+            "course_dir": self.state / "course",
+            "exchange": self.state / "exchange" / "root",
+            "database": database,
+            "gradebook": gradebook,
+            "signing_key": self.state / "receipts.key",
+        }
+        for name, value in defaults.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
+        if not self.internal_ports:
+            object.__setattr__(self, "internal_ports", self.port + 1)
+
+    @property
+    def port(self) -> int:
+        """The public port, from `bind_url`."""
+        return int(self.bind_url.rstrip("/").rpartition(":")[2])
+
+    @property
+    def proxy_api_url(self) -> str:
+        """Where the hub tells the proxy its routes."""
+        return f"http://127.0.0.1:{self.internal_ports}"
+
+    @property
+    def hub_url(self) -> str:
+        """Where the hub answers the proxy, servers and services."""
+        return f"http://127.0.0.1:{self.internal_ports + 1}"
+
+    @property
+    def course_url(self) -> str:
+        """Where the course service answers the proxy."""
+        return f"http://127.0.0.1:{self.internal_ports + 2}"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read `Settings` from the environment; keyword arguments take precedence.
+
+    Raises:
+        SettingsError: naming the variable, the problem and the remedy.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "COURSEHUB_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise SettingsError(
+            first["msg"], key=name, remedy="See .env.example for its meaning and form"
+        ) from error

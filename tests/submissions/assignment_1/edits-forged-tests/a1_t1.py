@@ -1,0 +1,2 @@
+def fgsm(model, x, y, eps, targeted=False):
+    return x
