@@ -82,6 +82,12 @@ class Settings(BaseSettings):
         if not self.internal_ports:
             object.__setattr__(self, "internal_ports", self.port + 1)
 
+    def environment(self) -> dict[str, str]:
+        """These settings as the environment of a child process."""
+        return {
+            f"COURSEHUB_{name.upper()}": str(getattr(self, name)) for name in type(self).model_fields
+        }
+
     @property
     def port(self) -> int:
         """The public port, from `bind_url`."""

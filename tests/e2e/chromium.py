@@ -137,7 +137,7 @@ def _missing_packages(folder: Path) -> list[str]:
     """What an install would add to this machine, as name=version, by simulating it."""
     _say("asking apt which packages are missing")
     _apt(folder, "update")
-    plan = _apt(folder, "-s", "install", "--no-install-recommends", *PACKAGES)
+    plan = _apt(folder, "install", "--simulate", "--no-install-recommends", *PACKAGES)
     # Inst NAME [INSTALLED VERSION] (NEW VERSION ORIGIN [ARCHITECTURE])
     lines = re.findall(r"^Inst (\S+) (?:\[\S+\] )?\((\S+)", plan, re.MULTILINE)
     return [f"{name}={version}" for name, version in lines]

@@ -22,7 +22,6 @@ def hub() -> None:
         settings = load_settings()
     settings.state.mkdir(parents=True, exist_ok=True)
     config = settings.site / "hub" / "jupyterhub_config.py"
-    os.chdir(settings.state)
     os.execv(sys.executable, [sys.executable, "-m", "jupyterhub", "--config", str(config)])
 
 

@@ -65,6 +65,10 @@ class Roster:
         """Work on the database behind `engine` (see `database.connect`)."""
         self._engine = engine
 
+    def __deepcopy__(self, _memo: object) -> "Roster":
+        """Stay one: traitlets copies what its configuration holds, and a database is no value."""
+        return self
+
     def find(self, username: str) -> Person | None:
         """The active person of that name, or None."""
         query = select(*_COLUMNS_OF_PERSON).where(people.c.username == username, people.c.active)

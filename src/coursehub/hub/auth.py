@@ -30,16 +30,17 @@ class People(Protocol):
 
 
 class RosterAuthenticator(Authenticator):
-    """Lets in who is on the roster; groups follow the roster at every sign-in."""
+    """Lets in who is on the roster; groups and roles follow the roster at every sign-in."""
 
     people: People = AnyTrait(help="The roster.").tag(config=True)
     course_id = Unicode(help="nbgrader's course id; names the groups.").tag(config=True)
 
     def __init__(self, **named: Any) -> None:
-        """Allow whoever `authenticate` lets through, and own the groups."""
+        """Allow whoever `authenticate` lets through, and own groups and roles."""
         super().__init__(**named)
         self.allow_all = True
         self.manage_groups = True
+        self.manage_roles = True
 
     async def authenticate(self, _handler: Any, data: dict[str, str]) -> dict[str, Any] | None:
         """The person and their groups, or None when name and password do not fit."""
@@ -47,12 +48,18 @@ class RosterAuthenticator(Authenticator):
         if not self.people.check_password(username, data["password"]):
             return None
         member = self.people.find(username)
-        return member and {"name": username, "groups": groups(member, self.course_id)}
+        return member and {
+            "name": username,
+            "groups": groups(member, self.course_id),
+            "roles": [{"name": name} for name in roles(member)],
+        }
 
 
 def groups(member: Member, course_id: str) -> list[str]:
     """The hub groups of a member, named as nbgrader's own hub plugin expects them."""
-    if not member.staff:
-        return [f"nbgrader-{course_id}"]
-    instructor = ["instructors"] if member.role == "instructor" else []
-    return [f"formgrade-{course_id}", *instructor]
+    return [f"formgrade-{course_id}" if member.staff else f"nbgrader-{course_id}"]
+
+
+def roles(member: Member) -> list[str]:
+    """The hub roles of a member; `configure` says what each may do."""
+    return ["user", "instructor"] if member.role == "instructor" else ["user"]

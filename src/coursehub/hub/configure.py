@@ -47,7 +47,6 @@ def _sign_in(c: Any, course: Course, people: People) -> None:
 
 def _rights(c: Any) -> None:
     """Least privilege: a server's token reaches its own server and the exchange, no more."""
-    c.JupyterHub.load_groups = {"instructors": {"users": []}}
     c.JupyterHub.load_roles = [
         {"name": "user", "scopes": ["self", _USE_EXCHANGE]},
         {
@@ -57,7 +56,6 @@ def _rights(c: Any) -> None:
         {
             "name": "instructor",
             "scopes": ["admin-ui", "list:users", "read:users:activity", "servers", "delete:servers"],
-            "groups": ["instructors"],
         },
     ]
 
@@ -68,16 +66,7 @@ def _course_service(c: Any, settings: Settings) -> None:
             "name": SERVICE,
             "url": settings.course_url,
             "command": [sys.executable, "-m", "coursehub.cli", "serve"],
-            "environment": {
-                "COURSEHUB_STATE": str(settings.state),
-                "COURSEHUB_COURSE": str(settings.course),
-                "COURSEHUB_BIND_URL": settings.bind_url,
-                "COURSEHUB_INTERNAL_PORTS": str(settings.internal_ports),
-                "COURSEHUB_HAND_IN_BYTES": str(settings.hand_in_bytes),
-                "COURSEHUB_EXCHANGE": str(settings.exchange),
-                "COURSEHUB_DATABASE": str(settings.database),
-                "COURSEHUB_SIGNING_KEY": str(settings.signing_key),
-            },
+            "environment": settings.environment(),
         }
     ]
 

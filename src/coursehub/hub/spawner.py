@@ -61,7 +61,8 @@ class EmbeddedSpawner(SimpleLocalProcessSpawner):
 
     def _staff_env(self) -> dict[str, str]:
         shared = ("state", "site", "course", "exchange", "database", "gradebook")
-        env = {f"COURSEHUB_{name.upper()}": str(getattr(self.settings, name)) for name in shared}
+        names = [f"COURSEHUB_{name.upper()}" for name in shared]
+        env = {name: self.settings.environment()[name] for name in names}
         # The formgrader wants the course folder inside the server's own root.
         env["COURSEHUB_COURSE_DIR"] = str(Path(self.home_dir) / "course")
         return env

@@ -1,0 +1,132 @@
+"""Running the embedded hub as a child process: started, awaited, and gone without a trace."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+
+from coursehub.errors import SettingsError, SpawnError
+from coursehub.settings import Settings
+
+_PR_SET_CHILD_SUBREAPER = 36
+_START_SECONDS = 90
+_STOP_SECONDS = 30
+
+
+@contextmanager
+def running_hub(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    """The hub with its proxy and course service, answering; stopped with all servers on exit.
+
+    Args:
+        settings: where it keeps things and listens; its log goes to STATE/hub.log.
+
+    Raises:
+        SettingsError: when a port is taken.
+        SpawnError: when it does not answer in time, with the end of its log.
+    """
+    _require_free_ports(settings)
+    # Whatever the hub leaves behind becomes our child, so that we can end it.
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    settings.state.mkdir(parents=True, exist_ok=True)
+    with (settings.state / "hub.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "coursehub.cli", "hub"],
+            env=os.environ | settings.environment(),  # noqa: TID251
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        _await_answer(process, settings)
+        yield process
+    finally:
+        _stop(process)
+
+
+def _require_free_ports(settings: Settings) -> None:
+    for port in (settings.port, *(settings.internal_ports + offset for offset in range(3))):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                raise SettingsError(
+                    f"port {port} is taken ({error.strerror})",
+                    key="PORT",
+                    remedy="Stop what listens there, or choose another with PORT=8100",
+                ) from error
+
+
+def _await_answer(process: subprocess.Popen[bytes], settings: Settings) -> None:
+    """Wait for hub and course service through the proxy, as a browser would reach them."""
+    deadline = time.monotonic() + _START_SECONDS
+    paths = ["/hub/api/", "/services/course/api/health"]
+    with httpx.Client(base_url=settings.bind_url, trust_env=False, timeout=5) as client:
+        while paths:
+            try:
+                if client.get(paths[0]).is_success:
+                    paths.pop(0)
+                    continue
+            except httpx.TransportError:
+                pass
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise SpawnError(
+                    f"the hub does not answer at {settings.bind_url}\n"
+                    + _end_of(settings.state / "hub.log"),
+                    remedy=f"See {settings.state / 'hub.log'}",
+                )
+            time.sleep(0.1)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the hub politely, then whatever is left of it."""
+    family = [process.pid, *(child.pid for child in _descendants(process.pid))]
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    left = [found for pid in family if (found := _alive(pid))]
+    left += [child for child in _descendants(os.getpid()) if child.ppid() in (1, os.getpid())
+             and child.pid in family]  # fmt: skip
+    for each in left:
+        for member in [each, *_descendants(each.pid)]:
+            with _gone_is_fine():
+                member.kill()
+    psutil.wait_procs(left, timeout=5)
+
+
+def _descendants(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _alive(pid: int) -> psutil.Process | None:
+    with _gone_is_fine():
+        found = psutil.Process(pid)
+        return found if found.status() != psutil.STATUS_ZOMBIE else None
+    return None
+
+
+@contextmanager
+def _gone_is_fine() -> Iterator[None]:
+    try:
+        yield
+    except psutil.NoSuchProcess:
+        pass
+
+
+def _end_of(path: Path) -> str:
+    return "\n".join(path.read_text(errors="replace").splitlines()[-30:])
