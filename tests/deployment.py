@@ -52,13 +52,14 @@ def course_text(*, released: datetime, due: datetime, assignment: int = 1) -> st
     """
     text = (CHECKOUT / "course.yml").read_text()
     course = load_course(CHECKOUT / "course.yml")
-    line = f"  - number: {assignment}\n"
-    assert line in text, "course.yml no longer lists assignments as `  - number: N`"
+    line = f"  - number: {assignment}\n    week: "
+    assert line in text, "course.yml no longer lists assignments by number, then week"
 
     def say(moment: datetime) -> str:
         return moment.astimezone(course.tz).strftime("%a %Y-%m-%d %H:%M:%S")
 
-    return text.replace(line, f"{line}    release: {say(released)}\n    due: {say(due)}\n")
+    times = f"    release: {say(released)}\n    due: {say(due)}\n"
+    return text.replace(line, line.replace("    week: ", f"{times}    week: "))
 
 
 def open_course(seconds_left: float = 7200, *, now: datetime) -> str:

@@ -4,6 +4,8 @@ Nothing else in CourseHub reads the environment. What the course *is* stands in 
 stands here is where things lie on this machine. `.env.example` documents the same names.
 """
 
+import os
+import sys
 from pathlib import Path
 
 from pydantic import Field, ValidationError, field_validator
@@ -12,6 +14,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from coursehub.errors import SettingsError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def own_programs_first() -> None:
+    """Let programs beside this Python be found by name: nbgrader and the hub start some so."""
+    path = os.environ.get("PATH", os.defpath)
+    own = str(Path(sys.executable).parent)
+    if own not in path.split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join((own, path))
 
 
 class Settings(BaseSettings):

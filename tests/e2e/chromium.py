@@ -7,8 +7,7 @@ does the work with state of its own, so any user can run it and the system stays
 What the cache folder holds:
 
     lock       held while the folder is being filled
-    log        what apt and dpkg-deb said
-    work/      apt's private state and the downloaded packages; removed when done
+    work/      apt's private state, the downloads and a log; removed when done
     root/      the unpacked packages
     fonts.conf where fonts are: the unpacked ones and the system's
     chromium   the script that starts the browser with its libraries and fonts
@@ -33,10 +32,9 @@ PACKAGES = ("chromium", "fonts-dejavu-core")
 COMMANDS = ("chromium", "chromium-browser", "google-chrome")
 REMEDY = "install Chromium, e.g. apt-get install chromium"
 RECIPE = "1"  # raise it when the way of unpacking changes: folders made before are made anew
-# Without this Chromium looks for its maker's servers whatever the other switches say.
-LOOPBACK_ONLY = (
-    "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.localhost, EXCLUDE 127.*, EXCLUDE [::1]"
-)
+
+# The names that Chromium may look up; without this it asks for its maker's servers all the same.
+LOOPBACK = "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.localhost, EXCLUDE 127.*, EXCLUDE [::1]"
 
 # Hooks are cleared because the system's may touch the system, e.g. empty its package cache.
 APT_CONF = """\
@@ -57,8 +55,8 @@ FONTS_CONF = """\
 <fontconfig>
   <dir>{folder}/root/usr/share/fonts</dir>
   <dir>/usr/share/fonts</dir>
-  <cachedir>{folder}/fontcache</cachedir>
-  <alias><family>sans-serif</family><prefer><family>DejaVu Sans</family></prefer></alias>
+  <cachedir>{folder}/root/fontcache</cachedir>
+  <match><edit name="family" mode="append_last"><string>DejaVu Sans</string></edit></match>
   <alias><family>serif</family><prefer><family>DejaVu Serif</family></prefer></alias>
   <alias><family>monospace</family><prefer><family>DejaVu Sans Mono</family></prefer></alias>
 </fontconfig>
@@ -94,7 +92,7 @@ def launch_options(path: Path) -> dict[str, Any]:
     root = os.geteuid() == 0
     args = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
     args += ["--disable-background-networking", "--disable-component-update"]
-    args += ["--disable-dev-shm-usage", f"--host-resolver-rules={LOOPBACK_ONLY}"]
+    args += ["--disable-dev-shm-usage", f"--host-resolver-rules={LOOPBACK}"]
     if root:  # Chromium refuses to run as root inside its sandbox
         args += ["--no-sandbox"]
     # Playwright passes --no-sandbox to everybody unless it is told that there is a sandbox.
@@ -123,13 +121,12 @@ def _unpack_chromium(folder: Path) -> None:
 
 def _start_over(folder: Path) -> None:
     """Remove what an interrupted or older run left, and lay out apt's private folders."""
-    for name in ("ready", "chromium", "fonts.conf", "log"):
-        (folder / name).unlink(missing_ok=True)
-    for name in ("work", "root", "fontcache"):
+    (folder / "ready").unlink(missing_ok=True)
+    for name in ("root", "work"):
         if (folder / name).exists():
             shutil.rmtree(folder / name)
-    for name in ("root", "work/state/lists/partial", "work/cache/archives/partial", "work/debs"):
-        (folder / name).mkdir(parents=True)
+    for name in ("state/lists/partial", "cache/archives/partial", "debs"):
+        (folder / "work" / name).mkdir(parents=True)
     (folder / "work/apt.conf").write_text(APT_CONF.format(work=folder / "work"))
 
 
@@ -214,10 +211,10 @@ def _run(folder: Path, task: str, *command: str) -> str:
         errors="replace",
         check=False,
     )
-    with (folder / "log").open("a") as log:
+    with (folder / "work/log").open("a") as log:
         log.write(done.stderr if done.returncode == 0 else done.stdout + done.stderr)
     if done.returncode:
-        tail = "\n".join((folder / "log").read_text().splitlines()[-15:])
+        tail = "\n".join((folder / "work/log").read_text().splitlines()[-15:])
         raise RuntimeError(
             f"no Chromium: could not {task} (status {done.returncode}). Remedy: {REMEDY}.\n{tail}"
         )

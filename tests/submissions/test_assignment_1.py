@@ -1,4 +1,4 @@
-"""Assignment 1, graded by nbgrader itself: right answers earn all points, wrong ones lose theirs."""
+"""Assignment 1, graded by nbgrader itself: right answers earn all points, wrong ones lose some."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +39,9 @@ def table(graded: dict[str, Graded]) -> str:
     mutants = [c for c in CASES if expectation(c)["kind"] == "mutant" and c.name in graded]
     total = sum(worth().values())
     missed = [c.name for c in mutants if sum(graded[c.name].points.values()) >= total]
-    lines.append(f"mutants caught: {len(mutants) - len(missed)} of {len(mutants)}; missed: {missed}")
+    lines.append(
+        f"mutants caught: {len(mutants) - len(missed)} of {len(mutants)}; missed: {missed}"
+    )
     return "\n".join(lines)
 
 
@@ -56,8 +58,11 @@ def graded(
     course: Path, request: pytest.FixtureRequest, printed_at_end: list[str]
 ) -> dict[str, Graded]:
     """Every selected case, autograded; the table of all of them is printed at the end."""
-    names = {item.callspec.params["case"].name for item in request.session.items
-             if item.path == request.path and hasattr(item, "callspec")}
+    names = {
+        item.callspec.params["case"].name
+        for item in request.session.items
+        if item.path == request.path and hasattr(item, "callspec")
+    }
     results = autograde(course, SOURCE, [case for case in CASES if case.name in names])
     printed_at_end.append(table(results))
     return results

@@ -3,6 +3,7 @@
 import typer
 
 from coursehub.cli import course, demo, grading, people, services
+from coursehub.settings import own_programs_first
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,4 +17,5 @@ for part in (course, people, grading, services, demo):
 
 def main() -> None:
     """Run the command line."""
+    own_programs_first()
     app()

@@ -1,11 +1,11 @@
 """Moving a term to other dates, in the text of course.yml itself."""
 
 import re
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from coursehub.course.document import Document, Key
 from coursehub.course.load import read_course
-from coursehub.course.wallclock import YEARS, Weekday, say_date
+from coursehub.course.wallclock import YEARS, Weekday, in_utc, say_date
 from coursehub.errors import CourseHubError
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -52,6 +52,38 @@ def rebase(text: str, start: date, *, file: str = "course.yml") -> tuple[str, li
         if week.holiday
     ]
     return moved, holidays
+
+
+def set_due(text: str, number: int, due: datetime, *, file: str = "course.yml") -> str:
+    """Give one assignment a deadline of its own, in place of the rule's.
+
+    Args:
+        text: The text of a course.yml.
+        number: The assignment's number.
+        due: The deadline; the whole second counts as on time. Must be aware.
+        file: The name that errors give the file.
+
+    Returns:
+        The new text; everything else stays as it was written.
+
+    Raises:
+        CourseFileError: The text is no right course, or would not be with this
+            deadline, as when it is before the release.
+    """
+    course = read_course(text, file=file)
+    index = next(i for i, each in enumerate(course.assignments) if each.number == number)
+    local = in_utc(due).astimezone(course.tz)
+    wall_clock = f"{say_date(local.date())} {local:%H:%M:%S}"
+    scalars = Document(text, file=file).scalars
+    own = scalars.get(("assignments", index, "due"))
+    if own:
+        changed = text[: own.start] + wall_clock + text[own.end :]
+    else:
+        title = scalars["assignments", index, "title"]
+        indent = " " * (title.start - text.rindex("\n", 0, title.start) - len("title: ") - 1)
+        changed = f"{text[: title.end]}\n{indent}due: {wall_clock}{text[title.end :]}"
+    read_course(changed, file=file)
+    return changed
 
 
 def _check_start(start: date, first: date) -> None:

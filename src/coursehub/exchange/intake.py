@@ -9,8 +9,8 @@ from coursehub.errors import BadSubmission, TooLarge
 
 MAX_FILES = 10
 
-# The LMS's form, e.g. "a0100000J_Wang-Wenjie_assignment_1.ipynb".
-_LMS_NAME = re.compile(r"(?P<number>[a-z]\d{7}[a-z])_(?P<name>[^/\\]+?)_(?P<file>[^/\\]+)", re.I)
+# The LMS's form, e.g. "a0100000J_Wang-Wenjie_assignment_1.ipynb"; the name may hold "_" too.
+_LMS_NAME = re.compile(r"(?P<number>[a-z]\d{7}[a-z])_(?P<rest>[^/\\]{1,200})", re.I)
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ def expected_name(sent_as: str, expected: Sequence[str]) -> str:
     Raises:
         BadSubmission: when it is none of the assignment's files.
     """
-    lms = _LMS_NAME.fullmatch(sent_as)
-    for name in (sent_as, lms["file"] if lms else sent_as):
-        if name in expected:
+    lms = _LMS_NAME.fullmatch(sent_as) if sent_as.isprintable() else None
+    for name in expected:
+        if sent_as == name or (lms and lms["rest"].endswith(f"_{name}")):
             return name
     raise BadSubmission(
         f"{sent_as!r} is not part of this assignment", remedy=f"Hand in only {_listed(expected)}"

@@ -171,16 +171,10 @@ def read_csv(text: str) -> list[Person]:
         RosterError: with `problems`, one line each: "line 7: role 'x' is unknown. Use one of ...".
     """
     rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
-    header = tuple((name or "").strip().lower() for name in rows.fieldnames or ())
-    if sorted(header) != sorted(COLUMNS):
-        columns = ", ".join(header) or "missing"
-        raise RosterError(
-            f"line 1: the columns are {columns}", remedy=f"Use exactly {', '.join(COLUMNS)}"
-        )
-    rows.fieldnames = header
     found: list[Person] = []
     problems: list[str] = []
     try:
+        rows.fieldnames = _header(rows.fieldnames or ())
         for row in rows:
             values = {name: (row[name] or "").strip() for name in COLUMNS}
             values["username"] = values["username"].lower()
@@ -192,7 +186,9 @@ def read_csv(text: str) -> list[Person]:
             problems += [f"line {rows.line_num}: {complaint}" for complaint in complaints]
             found.append(person)
     except csv.Error as error:
-        problems.append(f"line {rows.line_num}: {error}. Quote the field, or remove the quote")
+        problems.append(
+            f"line {rows.reader.line_num}: {error}. Quote the field, or remove the quote"
+        )
     if not found and not problems:
         problems.append("line 2: nobody is listed. Add a line for each person")
     if problems:
@@ -202,6 +198,17 @@ def read_csv(text: str) -> list[Person]:
             problems=problems,
         )
     return found
+
+
+def _header(names: Sequence[str]) -> tuple[str, ...]:
+    """The columns in the order of the file."""
+    header = tuple(name.strip().lower() for name in names)
+    if sorted(header) != sorted(COLUMNS):
+        columns = ", ".join(header) or "missing"
+        raise RosterError(
+            f"line 1: the columns are {columns}", remedy=f"Use exactly {', '.join(COLUMNS)}"
+        )
+    return header
 
 
 def _problems(person: Person, before: Sequence[Person]) -> list[str]:

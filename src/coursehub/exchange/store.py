@@ -92,7 +92,8 @@ class Store:
 
     def hand_ins(self, username: str, assignment: Assignment) -> tuple[list[HandIn], int | None]:
         """Everything this person handed in, oldest first, and the index of the one that counts."""
-        rows = self._ledger.of(username, assignment.name)
+        # A hand-in entered by `recover` may stand below later ones in the ledger.
+        rows = sorted(self._ledger.of(username, assignment.name), key=lambda row: row.received)
         on_time_before = self._deadlines.on_time_before(username, assignment)
         return rows, counting([row.received for row in rows], on_time_before)
 
@@ -131,7 +132,7 @@ class Store:
         for row in rows:
             folder = self.folder(row)
             for file in row.files:
-                if _digest((folder / file.name).read_bytes()) != file.sha256:
+                if _digest_of(folder / file.name) != file.sha256:
                     raise ReceiptError(
                         f"{folder / file.name} is not what receipt {row.number} says",
                         remedy="Restore it from the backup",
@@ -150,8 +151,8 @@ class Store:
         known = {row.folder for row in self._ledger.all()}
         for place in ("inbound", "kept"):
             for folder in sorted((self._course / place).iterdir()):
-                if folder.name not in known:
-                    self._adopt(folder)
+                if folder.name not in known and (row := self._adopt(folder)):
+                    self.arrange(row.username, self._deadlines.course.assignment(row.assignment))
 
     def is_released(self, assignment: Assignment) -> bool:
         """Whether staff have put the assignment into the exchange (whatever the time)."""
@@ -198,18 +199,22 @@ class Store:
     def _write(self, name: str, files: Sequence[Accepted], now: datetime) -> Path:
         folder = self._course / "incoming" / name
         folder.mkdir(mode=0o755)
-        for file in files:
-            _write(folder / file.name, file.content)
-        _write(folder / TIMESTAMP_FILE, nbgrader_timestamp(now).encode())
-        _write(folder / SECRET_FILE, secrets.token_hex(64).encode())
-        _sync(folder)
-        for file in files:
-            if (folder / file.name).read_bytes() != file.content:
-                shutil.rmtree(folder)
-                raise ServiceUnavailable(
-                    f"the server could not keep {file.name}",
-                    remedy="Submit again; if it fails again, tell the course staff",
-                )
+        try:
+            for file in files:
+                _write(folder / file.name, file.content)
+            _write(folder / TIMESTAMP_FILE, nbgrader_timestamp(now).encode())
+            _write(folder / SECRET_FILE, secrets.token_hex(64).encode())
+            _sync(folder)
+            kept = all(_digest_of(folder / file.name) == _digest(file.content) for file in files)
+        except OSError as error:
+            log.error("%s cannot be written: %s", folder, error)
+            kept = False
+        if not kept:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise ServiceUnavailable(
+                "the server could not keep the files",
+                remedy="Submit again; if it fails again, tell the course staff",
+            )
         return folder
 
     def _append(
@@ -235,11 +240,11 @@ class Store:
 
     def _adopt(self, folder: Path) -> HandIn | None:
         """Complete a hand-in that was stored but not yet entered when its process died."""
-        username, name, received, folder_id = _parts(folder.name)
         try:
+            username, name, received, folder_id = _parts(folder.name)
             assignment = self._deadlines.course.assignment(name)
-        except NotFound:
-            log.error("%s is in the exchange, but the course has no %s", folder, name)
+        except (ValueError, NotFound) as error:
+            log.error("%s is in the exchange, but is no hand-in: %s", folder, error)
             return None
         files = tuple(
             _stored(Accepted(path.name, path.name, path.read_bytes()))
@@ -293,6 +298,13 @@ def _stored(file: Accepted) -> StoredFile:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def _digest_of(path: Path) -> str | None:
+    try:
+        return _digest(path.read_bytes())
+    except OSError:
+        return None
 
 
 def _write(path: Path, content: bytes) -> None:

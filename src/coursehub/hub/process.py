@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -17,6 +17,8 @@ import psutil
 from coursehub.errors import SettingsError, SpawnError
 from coursehub.settings import Settings
 
+# <linux/prctl.h>
+_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _START_SECONDS = 90
 _STOP_SECONDS = 30
@@ -33,9 +35,9 @@ def running_hub(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
         SettingsError: when a port is taken.
         SpawnError: when it does not answer in time, with the end of its log.
     """
-    _require_free_ports(settings)
+    require_free_ports(settings)
     # Whatever the hub leaves behind becomes our child, so that we can end it.
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     settings.state.mkdir(parents=True, exist_ok=True)
     with (settings.state / "hub.log").open("ab") as log:
         process = subprocess.Popen(
@@ -44,6 +46,8 @@ def running_hub(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            # Even if we are killed, the hub ends and cleans up.
+            preexec_fn=lambda: _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM),
         )
     try:
         _await_answer(process, settings)
@@ -52,7 +56,12 @@ def running_hub(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
         _stop(process)
 
 
-def _require_free_ports(settings: Settings) -> None:
+def require_free_ports(settings: Settings) -> None:
+    """Make sure that nobody listens where the hub is going to.
+
+    Raises:
+        SettingsError: naming the port.
+    """
     for port in (settings.port, *(settings.internal_ports + offset for offset in range(3))):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -88,22 +97,28 @@ def _await_answer(process: subprocess.Popen[bytes], settings: Settings) -> None:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the hub politely, then whatever is left of it."""
-    family = [process.pid, *(child.pid for child in _descendants(process.pid))]
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-    left = [found for pid in family if (found := _alive(pid))]
-    left += [child for child in _descendants(os.getpid()) if child.ppid() in (1, os.getpid())
-             and child.pid in family]  # fmt: skip
-    for each in left:
-        for member in [each, *_descendants(each.pid)]:
-            with _gone_is_fine():
-                member.kill()
-    psutil.wait_procs(left, timeout=5)
+    """End the hub politely, then whatever is left of it; a second Ctrl-C must not cut this short."""
+    family = _descendants(process.pid)
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        left = {each for child in family for each in (child, *_descendants(child.pid))}
+        for each in left:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        psutil.wait_procs(left, timeout=5)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _prctl(option: int, value: int) -> None:
+    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def _descendants(pid: int) -> list[psutil.Process]:
@@ -111,21 +126,6 @@ def _descendants(pid: int) -> list[psutil.Process]:
         return psutil.Process(pid).children(recursive=True)
     except psutil.NoSuchProcess:
         return []
-
-
-def _alive(pid: int) -> psutil.Process | None:
-    with _gone_is_fine():
-        found = psutil.Process(pid)
-        return found if found.status() != psutil.STATUS_ZOMBIE else None
-    return None
-
-
-@contextmanager
-def _gone_is_fine() -> Iterator[None]:
-    try:
-        yield
-    except psutil.NoSuchProcess:
-        pass
 
 
 def _end_of(path: Path) -> str:

@@ -1,0 +1,1 @@
+"""What is claimed about speed and safety, as programs that measure it."""
