@@ -42,16 +42,19 @@ from traitlets.config import Config
 
 from coursehub.errors import ServiceUnavailable
 from coursehub.exchange.client import Client
+from coursehub.exchange.database import connect
 from coursehub.exchange.exchange import Exchange
 from coursehub.exchange.protocol import HandInRecord
 from coursehub.exchange.receipts import verify
+from coursehub.exchange.roster import COLUMNS, Roster
 from coursehub.hub.process import running_hub
-from tests.deployment import Deployment, open_course, prepare
+from tests.deployment import Deployment, open_course, password, prepare
 
 STUDENTS = 300
 AT_ONCE = 50
 NOTEBOOK_BYTES = 200_000
 KILLS = 10
+PATIENCE_SECONDS = 180
 COURSE, ASSIGNMENT, NOTEBOOK = "cs5260", "assignment_1", "assignment_1.ipynb"
 STOCK_SECONDS = 360  # a longer run of stock is replaced by a sample
 STOCK_SAMPLE = 60
@@ -80,7 +83,7 @@ def main() -> int:
     print(f"seed of the kills: {seed}", file=sys.stderr)
     files = {name: notebook(name) for name in (f"s{each:03}" for each in range(1, STUDENTS + 1))}
     with tempfile.TemporaryDirectory(prefix="coursehub-bench-") as folder, shown() as progress:
-        deployment = make_course(Path(folder) / "hub", files)
+        deployment = make_course(progress, Path(folder) / "hub", files)
         with running_hub(deployment.settings) as hub, ExitStack() as connections:
             clients = sign_in(progress, deployment, files, connections)
             kept, figures = burst(progress, deployment, clients, files)
@@ -112,11 +115,15 @@ def notebook(seed: str) -> bytes:
     return content.ljust(NOTEBOOK_BYTES)
 
 
-def make_course(state: Path, names: Iterable[str]) -> Deployment:
+def make_course(progress: Progress, state: Path, names: Iterable[str]) -> Deployment:
     """A deployment with a roster of `names` and assignment 1 open and released."""
     rows = [f"{name},A{name[1:]}0000X,{name},{name}@example.edu,student" for name in names]
-    people = "\n".join(["username,number,name,email,role", *rows])
-    deployment = prepare(state, open_course(86_400, now=datetime.now(UTC)), people)
+    state.mkdir()
+    roster = Roster(connect(f"sqlite:///{state / 'course.sqlite'}"))
+    roster.import_csv("\n".join([",".join(COLUMNS), *rows]))
+    jobs = [partial(roster.set_password, name, password(name)) for name in names]
+    run(progress, "Giving passwords", 4, jobs)
+    deployment = prepare(state, open_course(86_400, now=datetime.now(UTC)))
     release_into(deployment.settings.exchange)  # type: ignore[arg-type]
     return deployment
 
@@ -171,7 +178,7 @@ def hand_in(client: Client, key: str, content: bytes) -> Kept:
             record = client.hand_in(ASSIGNMENT, {NOTEBOOK: content}, key)
             return Kept(key, content, record, time.monotonic() - started, asked)
         except ServiceUnavailable:
-            if time.monotonic() - started > 600:
+            if time.monotonic() - started > PATIENCE_SECONDS:
                 raise
         asked += 1
         time.sleep(0.5)

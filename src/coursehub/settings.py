@@ -63,7 +63,7 @@ class Settings(BaseSettings):
         0,
         ge=0,
         lt=65530,
-        description="First of four loopback ports for hub, proxy API and course service. "
+        description="First of three loopback ports: proxy API, hub, course service. "
         "0: the port of BIND_URL plus one.",
     )
     hand_in_bytes: int = Field(
@@ -94,9 +94,8 @@ class Settings(BaseSettings):
 
     def environment(self) -> dict[str, str]:
         """These settings as the environment of a child process."""
-        return {
-            f"COURSEHUB_{name.upper()}": str(getattr(self, name)) for name in type(self).model_fields
-        }
+        names = type(self).model_fields
+        return {f"COURSEHUB_{name.upper()}": str(getattr(self, name)) for name in names}
 
     @property
     def port(self) -> int:

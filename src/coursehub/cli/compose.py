@@ -7,8 +7,8 @@ from traitlets.config import Config
 from coursehub.course.load import load_course
 from coursehub.exchange.database import connect
 from coursehub.exchange.roster import Roster
-from coursehub.grading.configure import configure_nbgrader
 from coursehub.gradebook.sync import configure_gradebook
+from coursehub.grading.configure import configure_nbgrader
 from coursehub.settings import Settings
 
 

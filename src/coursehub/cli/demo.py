@@ -14,8 +14,14 @@ import nbformat
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
-from rich.progress import TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from coursehub.cli.compose import nbgrader_config
@@ -59,7 +65,7 @@ class Story:
 
 
 STORIES = (
-    Story("wenjie", "A0100000J", "Wang Wenjie", lms_name=True, about="all right, named as in the LMS"),
+    Story("wenjie", "A0100000J", "Wang Wenjie", lms_name=True, about="right, named as in the LMS"),
     Story("aisha", "A0100001H", "Aisha Rahman"),
     Story("ben", "A0100002L", "Tan, Ben", ("t2-no-projection",), about="task 2 wrong"),
     Story("chloe", "A0100003U", "Chloe Lim", ("t3-norm-over-batch", "t5-no-abstention"),
@@ -119,9 +125,7 @@ def _run(settings: Settings) -> None:
             steps.stop()
             _welcome(settings, passwords)
             hub.wait()
-            raise SpawnError(
-                "the hub ended by itself", remedy=f"See {settings.state / 'hub.log'}"
-            )
+            raise SpawnError("the hub ended by itself", remedy=f"See {settings.state / 'hub.log'}")
 
 
 class Steps(Progress):
@@ -223,8 +227,8 @@ def _hand_in_one(settings: Settings, story: Story, password: str) -> None:
         content = client.files(ASSIGNMENT)[name]
         if not story.untouched:
             content = _solve(settings, content, story.cases or ())
-        sent_as = f"{story.number}_{story.name.replace(' ', '-')}_{name}" if story.lms_name else name
-        client.hand_in(ASSIGNMENT, {sent_as: content})
+        lms_name = f"{story.number}_{story.name.replace(' ', '-')}_{name}"
+        client.hand_in(ASSIGNMENT, {lms_name if story.lms_name else name: content})
     session.close()
 
 
@@ -269,7 +273,8 @@ def _collect(settings: Settings) -> list[str]:
 def _autograde(settings: Settings, students: list[str], part: Callable[[], None]) -> None:
     """Grade through nbgrader's pipeline; a failure is shown, not hidden."""
     make_config = partial(nbgrader_config, settings)
-    for graded in runner.autograde(make_config, ASSIGNMENT, students):
+    log = settings.state / "autograde.log"
+    for graded in runner.autograde(make_config, ASSIGNMENT, students, log=log):
         part()
         if not graded.done:
             console.print(f"{graded.student}: not graded: {graded.problem}", style="red")
@@ -287,7 +292,7 @@ def _welcome(settings: Settings, passwords: dict[str, str]) -> None:
         table.add_row(story.username, passwords[story.username], story.name, story.about)
     console.print(table)
     console.print(f"{course.code} {course.title}: today is in week {WEEK} of the term.")
-    console.print(f"Open [bold]{settings.bind_url}[/bold] and sign in as any of them. To try it all:")
+    console.print(f"Open [bold]{settings.bind_url}[/bold] and sign in as any of them. To try it:")
     console.print(
         "  jia    fetches, solves, validates and submits assignment 1 in the Assignment List\n"
         "  tara   opens the formgrader (menu Nbgrader), grades the written question, releases "

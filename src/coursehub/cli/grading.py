@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from coursehub.cli.compose import nbgrader_config
 from coursehub.cli.course import WRONG, one_line_errors
+from coursehub.exchange.exchange import Exchange
 from coursehub.grading import runner
 from coursehub.settings import Settings, load_settings
 
@@ -24,6 +25,7 @@ def release(assignment: Assignment) -> None:
     """
     with one_line_errors():
         settings = load_settings()
+        Exchange(settings)  # makes the exchange's folders where there are none yet
         runner.add_source(settings.course_dir, settings.site / "source", assignment)  # type: ignore[arg-type]
         runner.release(partial(nbgrader_config, settings), assignment)
         typer.echo(f"{assignment}: released; students see it from its release time on")
@@ -40,7 +42,9 @@ def collect(assignment: Assignment) -> None:
 @app.command()
 def autograde(
     assignment: Assignment,
-    jobs: Annotated[int | None, typer.Option(help="Worker processes; one a core if left out.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Worker processes; by default one a core.")
+    ] = None,
     student: Annotated[list[str] | None, typer.Option(help="Only this student.")] = None,
 ) -> None:
     """Autograde what was collected; a hand-in that cannot be graded is listed, nobody else waits.
@@ -76,7 +80,8 @@ def grade_with_progress(
     with Progress(*columns) as progress:
         task = progress.add_task(f"Autograding {assignment}", total=len(students))
         make_config = partial(nbgrader_config, settings)
-        for graded in runner.autograde(make_config, assignment, students, jobs=jobs):
+        log = settings.state / "autograde.log"
+        for graded in runner.autograde(make_config, assignment, students, log=log, jobs=jobs):
             progress.update(task, advance=1, description=f"Autograded {graded.student}")
             if not graded.done:
                 failed.append(graded)

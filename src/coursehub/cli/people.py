@@ -72,7 +72,7 @@ def extend(
         str,
         typer.Option(
             metavar="TIME",
-            help="New deadline in the course's timezone: 2021-02-06T23:59. The whole minute counts.",
+            help="New deadline in the course's timezone, the whole minute: 2021-02-06T23:59.",
         ),
     ],
     reason: Annotated[str, typer.Option(help="Why, in a few words.")],

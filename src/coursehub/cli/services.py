@@ -28,7 +28,8 @@ def hub() -> None:
 @app.command()
 def serve() -> None:
     """Run the course service; the hub starts it and gives it its token."""
-    logging.basicConfig(level=logging.INFO, format="[%(levelname).1s %(asctime)s course] %(message)s")
+    form = "[%(levelname).1s %(asctime)s course] %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form)
     with one_line_errors():
         settings = load_settings()
         exchange = Exchange(settings)

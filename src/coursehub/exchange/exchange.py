@@ -234,7 +234,5 @@ def _remark(person: Person, row: HandIn) -> str | None:
     for file in row.files:
         number = intake.student_number(file.sent_as)
         if number and number != person.number.upper():
-            return (
-                f"the file's name says {number}, you are {person.number}: make sure that it is yours"
-            )
+            return f"the file's name says {number}, you are {person.number}: make sure it is yours"
     return None

@@ -36,7 +36,9 @@ class SigningKey:
         key = serialization.load_pem_private_key(pem, password=None)
         if not isinstance(key, Ed25519PrivateKey):
             raise ReceiptError(
-                "the signing key is no Ed25519 key", file=str(path), remedy="Restore it from the backup"
+                "the signing key is no Ed25519 key",
+                file=str(path),
+                remedy="Restore it from the backup",
             )
         signing_key = cls(key)
         published = path.with_suffix(".pub")

@@ -33,7 +33,7 @@ from coursehub.exchange.ledger import HandIn, Ledger, StoredFile
 log = logging.getLogger(__name__)
 
 TIMESTAMP_FILE = "timestamp.txt"
-SECRET_FILE = "submission_secret.txt"
+SECRET_FILE = "submission_secret.txt"  # noqa: S105, a name
 _TIMESTAMP = "%Y-%m-%d %H:%M:%S.%f UTC"
 
 WriteReceipt = Callable[[str, Assignment, datetime, tuple[StoredFile, ...], int, str], str]
@@ -86,7 +86,7 @@ class Store:
             written = self._write(name, files, now)
             row_files = tuple(_stored(file) for file in files)
             destination = self._destination(username, assignment, now)
-            os.rename(written, destination / name)
+            written.rename(destination / name)
             _sync(destination)
             return self._append(username, assignment, now, name, key, row_files)
 
@@ -104,7 +104,7 @@ class Store:
             target = "inbound" if counts is None or index <= counts else "kept"
             place = self._course / target / row.folder
             if not place.exists():
-                os.rename(self.folder(row), place)
+                self.folder(row).rename(place)
                 _sync(place.parent)
 
     def folder(self, row: HandIn) -> Path:
@@ -256,15 +256,13 @@ class Store:
         return self._append(username, assignment, received, folder.name, key, files)
 
     def _finish(self, username: str, assignment: Assignment, key: str) -> HandIn | None:
-        """What an interrupted request with this key left on disk, entered in the ledger."""
-        recovered = self._ledger.find(username, assignment.name, f"recovered:{_folder_id(key)}")
-        if recovered:
-            return recovered
-        pattern = f"{username}+{assignment.name}+*+{_folder_id(key)}"
+        """Enter what interrupted requests left of this student; return what is of this key."""
+        entered = {row.folder for row in self._ledger.of(username, assignment.name)}
         for place in ("inbound", "kept"):
-            for folder in (self._course / place).glob(pattern):
-                return self._adopt(folder)
-        return None
+            for folder in (self._course / place).glob(f"{username}+{assignment.name}+*"):
+                if folder.name not in entered:
+                    self._adopt(folder)
+        return self._ledger.find(username, assignment.name, f"recovered:{_folder_id(key)}")
 
 
 def nbgrader_timestamp(instant: datetime) -> str:
@@ -286,9 +284,7 @@ def _same(known: HandIn, files: Sequence[Accepted]) -> HandIn:
     if {file.name: file.sha256 for file in known.files} != {
         file.name: _digest(file.content) for file in files
     }:
-        raise BadSubmission(
-            "this request was already used for other files", remedy="Submit again"
-        )
+        raise BadSubmission("this request was already used for other files", remedy="Submit again")
     return known
 
 

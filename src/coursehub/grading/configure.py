@@ -40,6 +40,7 @@ def _autograde(c: Any, course: Course) -> None:
     c.Autograde.sanitize_preprocessors = [
         ClearOutput,
         DropCopies,
+        CheckCells,
         OverwriteKernelspec,
         OverwriteCells,
         CheckCells,

@@ -7,7 +7,9 @@ worker processes, so that a broken notebook concerns nobody else.
 import logging
 import multiprocessing
 import os
+import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -18,8 +20,12 @@ from nbgrader.apps import NbGraderAPI
 from traitlets.config import Config
 
 from coursehub.errors import CourseHubError
+from coursehub.settings import own_programs_first
 
 MakeConfig = Callable[[], Config]
+
+# The last line of a traceback: "package.module.Name: what happened".
+_EXCEPTION = re.compile(r"^(?:\w+\.)*(\w+: .+)$", re.M)
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,12 @@ def collect(make_config: MakeConfig, assignment: str) -> list[str]:
 
 
 def autograde(
-    make_config: MakeConfig, assignment: str, students: Sequence[str], *, jobs: int | None = None
+    make_config: MakeConfig,
+    assignment: str,
+    students: Sequence[str],
+    *,
+    log: Path,
+    jobs: int | None = None,
 ) -> Iterator[Graded]:
     """Autograde these students' hand-ins; yields each as it is done.
 
@@ -73,11 +84,12 @@ def autograde(
         make_config: makes nbgrader's configuration; called in each worker.
         assignment: the assignment.
         students: user names.
+        log: file to which the workers' and kernels' own chatter is appended.
         jobs: worker processes; by default one a core.
     """
     workers = min(jobs or os.cpu_count() or 1, max(len(students), 1))
     with ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), _start_worker, (make_config,)
+        workers, multiprocessing.get_context("spawn"), _start_worker, (make_config, log)
     ) as pool:
         pending = {pool.submit(_autograde_one, assignment, student) for student in students}
         for future in as_completed(pending):
@@ -98,8 +110,11 @@ def feedback(make_config: MakeConfig, assignment: str) -> None:
 _worker_api: NbGraderAPI
 
 
-def _start_worker(make_config: MakeConfig) -> None:
+def _start_worker(make_config: MakeConfig, log: Path) -> None:
     global _worker_api
+    with log.open("ab") as chatter:
+        os.dup2(chatter.fileno(), sys.stdout.fileno())
+        os.dup2(chatter.fileno(), sys.stderr.fileno())
     # Every worker has one core; more threads than cores only fight over them.
     os.environ["OMP_NUM_THREADS"] = "1"  # noqa: TID251
     _worker_api = _api(make_config)
@@ -112,6 +127,7 @@ def _autograde_one(assignment: str, student: str) -> Graded:
 
 def _api(make_config: MakeConfig) -> NbGraderAPI:
     logging.getLogger("traitlets").setLevel(logging.ERROR)
+    own_programs_first()
     return NbGraderAPI(config=make_config())
 
 
@@ -121,11 +137,9 @@ def _require(answer: dict[str, Any], problem: str) -> None:
 
 
 def _reason(answer: dict[str, Any]) -> str:
-    """The last line of what nbgrader logged before its own summary, or of its traceback."""
-    lines = [
-        line
-        for line in (answer.get("log") or answer["error"]).strip().splitlines()
-        if "[ERROR]" in line or "Error" in line
-    ]
-    telling = [line for line in lines if "There was an error" not in line and "see the" not in line]
-    return (telling or lines or ["no reason given"])[-1].strip()
+    """The last exception that nbgrader logged, without its module; else its own traceback's."""
+    for text in (answer.get("log", ""), answer.get("error", "")):
+        found = _EXCEPTION.findall(text)
+        if found:
+            return str(found[-1]).strip()
+    return "no reason given"

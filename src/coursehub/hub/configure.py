@@ -55,7 +55,7 @@ def _rights(c: Any) -> None:
         },
         {
             "name": "instructor",
-            "scopes": ["admin-ui", "list:users", "read:users:activity", "servers", "delete:servers"],
+            "scopes": ["admin-ui", "list:users", "read:users:activity", "servers"],
         },
     ]
 

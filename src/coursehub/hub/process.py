@@ -22,6 +22,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _START_SECONDS = 90
 _STOP_SECONDS = 30
+_POLL_SECONDS = 0.25
 
 
 @contextmanager
@@ -81,6 +82,7 @@ def _await_answer(process: subprocess.Popen[bytes], settings: Settings) -> None:
     paths = ["/hub/api/", "/services/course/api/health"]
     with httpx.Client(base_url=settings.bind_url, trust_env=False, timeout=5) as client:
         while paths:
+            time.sleep(_POLL_SECONDS)
             try:
                 if client.get(paths[0]).is_success:
                     paths.pop(0)
@@ -93,11 +95,10 @@ def _await_answer(process: subprocess.Popen[bytes], settings: Settings) -> None:
                     + _end_of(settings.state / "hub.log"),
                     remedy=f"See {settings.state / 'hub.log'}",
                 )
-            time.sleep(0.1)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the hub politely, then whatever is left of it; a second Ctrl-C must not cut this short."""
+    """End the hub politely, then what is left of it; a second Ctrl-C must not cut this short."""
     family = _descendants(process.pid)
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

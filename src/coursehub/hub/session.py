@@ -22,16 +22,17 @@ class Session:
             SpawnError: when the hub refuses.
         """
         self.username = username
-        self.http = httpx.Client(
-            base_url=url, follow_redirects=False, trust_env=False, timeout=60
-        )
+        self.http = httpx.Client(base_url=url, follow_redirects=False, trust_env=False, timeout=60)
         form = self.http.get("/hub/login")
         self.http.post(
             "/hub/login",
             data={"username": username, "password": password, "_xsrf": _xsrf(form.text)},
         )
-        if not any(cookie.name.startswith("jupyterhub-hub-login") for cookie in self.http.cookies.jar):
-            raise SpawnError(f"the hub does not let {username} in", remedy="Check name and password")
+        names = [cookie.name for cookie in self.http.cookies.jar]
+        if not any(name.startswith("jupyterhub-hub-login") for name in names):
+            raise SpawnError(
+                f"the hub does not let {username} in", remedy="Check name and password"
+            )
 
     def token(self, *, service: str = "course", seconds: int = 3600) -> str:
         """A fresh token of this person for one service."""

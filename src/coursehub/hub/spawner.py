@@ -1,4 +1,4 @@
-"""Servers of the embedded form: processes of one user, one home folder each. They isolate nothing."""
+"""Servers of the embedded form: local processes with a home folder each. They isolate nothing."""
 
 import os
 from pathlib import Path

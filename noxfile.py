@@ -1,0 +1,40 @@
+"""What `make test`, `lint`, `bench` and `lock` run, in the project's own environment."""
+
+import nox
+
+nox.options.sessions = ["lint", "tests"]
+nox.options.default_venv_backend = "none"
+
+PYTHON_FOLDERS = ("src", "tests", "bench", "hub", "images", "noxfile.py", "nbgrader_config.py")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, types, layering."""
+    session.run("ruff", "check", *PYTHON_FOLDERS)
+    session.run("ruff", "format", "--check", *PYTHON_FOLDERS)
+    session.run("mypy")
+    session.run("lint-imports")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Every test but those that need a real GPU: unit, contract, submissions, e2e."""
+    session.run("pytest", "-m", "not gpu", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Every program that measures what is claimed about speed."""
+    session.run("python", "-m", "bench.exchange")
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Resolve pyproject.toml anew into requirements.lock; torch without its local version."""
+    session.run(
+        "pip-compile", "--quiet", "--upgrade", "--all-extras", "--strip-extras", "--no-header",
+        "--no-emit-index-url", "--no-emit-find-links", "--no-emit-trusted-host",
+        "--annotation-style=line", "--output-file=requirements.lock", "pyproject.toml",
+    )  # fmt: skip
+    session.run("sed", "-i", "s/+cpu//", "requirements.lock", external=True)

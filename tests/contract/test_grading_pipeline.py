@@ -1,0 +1,159 @@
+"""nbgrader's pipeline with our seams: what counts, what does not, and nobody stops others."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
+
+from coursehub.exchange.roster import Extension
+from coursehub.grading import runner
+from coursehub.settings import CHECKOUT
+from tests.contract.miniature import ASSIGNMENT, HIDDEN, Miniature
+from tests.deployment import course_text, prepare
+
+FULL = {"visible": 2, "hidden": 3}
+NOW = datetime.now(UTC).replace(microsecond=0)
+DUE = NOW - timedelta(minutes=30)
+
+
+def warn_on_stderr(notebook: NotebookNode) -> None:
+    notebook.cells[
+        0
+    ].source = "import sys\ndef double(x):\n    print('slow', file=sys.stderr)\n    return 2 * x"
+
+
+def skip_the_tests(notebook: NotebookNode) -> None:
+    notebook.cells[0].source = "def double(x):\n    return 0"
+    for cell in notebook.cells[1:3]:
+        cell.metadata.tags = ["skip-execution"]
+
+
+def copy_a_test(notebook: NotebookNode) -> None:
+    copy = NotebookNode(notebook.cells[1])
+    copy.id = "a-copy"
+    notebook.cells.append(copy)
+
+
+def delete_a_test(notebook: NotebookNode) -> None:
+    del notebook.cells[1]
+
+
+def claim_an_old_schema(notebook: NotebookNode) -> None:
+    notebook.cells.append(
+        new_code_cell(
+            "1", metadata={"nbgrader": {"grade_id": "x", "grade": True, "points": 9,
+                                        "solution": False, "locked": False, "schema_version": 1}}
+        )
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Miniature:
+    """One class, everybody with another surprise, graded in one go."""
+    text = course_text(released=NOW - timedelta(days=1), due=DUE)
+    miniature = Miniature(prepare(tmp_path_factory.mktemp("course"), text))
+    on_time = DUE - timedelta(hours=1)
+    for student, change in {
+        "right": None,
+        "warns": warn_on_stderr,
+        "skips": skip_the_tests,
+        "copies": copy_a_test,
+        "deletes": delete_a_test,
+        "schema": claim_an_old_schema,
+    }.items():
+        miniature.collected(student, change, received=on_time)
+    miniature.collected("wrong", answer="def double(x):\n    return x + 2", received=on_time)
+    miniature.collected(
+        "dies", answer="def double(x):\n    import os; os._exit(0)", received=on_time
+    )
+    miniature.collected("broken", raw=b'{"cells": [', received=on_time)
+    miniature.collected("alice", received=DUE + timedelta(minutes=5))
+    miniature.collected("bob", received=DUE + timedelta(minutes=5))
+    until = DUE + timedelta(hours=1)
+    miniature.roster.extend(Extension("bob", ASSIGNMENT, until, "ill", "ines", NOW))
+    miniature.outcome = miniature.autograde(
+        path.name for path in (miniature.folder / "submitted").iterdir()
+    )
+    return miniature
+
+
+@pytest.mark.parametrize(
+    ("student", "expected"),
+    [
+        ("right", FULL),
+        ("warns", FULL),
+        ("copies", FULL),
+        ("deletes", FULL),
+        ("wrong", {"visible": 2, "hidden": 0}),
+        ("skips", {"visible": 0, "hidden": 0}),
+        ("dies", {"visible": 0, "hidden": 0}),
+    ],
+)
+def test_points(course: Miniature, student: str, expected: dict[str, float]) -> None:
+    assert course.outcome[student].done, course.outcome[student].problem
+    points = course.points(student)
+    assert {name: points[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("student", "reason"), [("broken", "JSON"), ("schema", "another version of nbgrader")]
+)
+def test_what_cannot_be_graded_is_listed_with_its_reason(
+    course: Miniature, student: str, reason: str
+) -> None:
+    assert not course.outcome[student].done
+    assert reason.lower() in str(course.outcome[student].problem).lower()
+
+
+def test_stocks_own_command_goes_on_after_a_broken_notebook(course: Miniature) -> None:
+    """`nbgrader autograde` on the whole class: two fail, everybody else is graded again."""
+    run = subprocess.run(
+        [Path(sys.executable).parent / "nbgrader", "autograde", ASSIGNMENT, "--force"],
+        cwd=CHECKOUT,
+        env={
+            **course.settings.environment(),
+            "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+            "HOME": str(course.settings.state),
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 1, run.stderr
+    graded = {path.parent.name for path in (course.folder / "autograded").glob(f"*/{ASSIGNMENT}")}
+    everybody = {path.name for path in (course.folder / "submitted").iterdir()}
+    assert everybody - graded == {"broken", "schema"}, run.stderr[-3000:]
+
+
+def test_late_penalty_and_extension_follow_the_course(course: Miniature) -> None:
+    with course.gradebook() as gradebook:
+        late = gradebook.find_submission(ASSIGNMENT, "alice")
+        extended = gradebook.find_submission(ASSIGNMENT, "bob")
+        assert late.total_seconds_late == pytest.approx(300, abs=2)
+        assert (late.score, late.late_submission_penalty) == (5, 5)
+        assert (extended.total_seconds_late, extended.late_submission_penalty) == (0, 0)
+        assert gradebook.find_submission(ASSIGNMENT, "right").total_seconds_late == 0
+
+
+def test_points_by_hand_change_the_penalty_before_feedback(course: Miniature) -> None:
+    with course.gradebook() as gradebook:
+        written = gradebook.find_grade("written", ASSIGNMENT, ASSIGNMENT, "alice")
+        written.manual_score = 4
+        gradebook.db.commit()
+    runner.feedback(course.make_config, ASSIGNMENT)
+    with course.gradebook() as gradebook:
+        late = gradebook.find_submission(ASSIGNMENT, "alice")
+        assert (late.score, late.late_submission_penalty) == (9, 9)
+
+
+def test_feedback_keeps_the_message_and_hides_the_test(course: Miniature) -> None:
+    runner.feedback(course.make_config, ASSIGNMENT)
+    page = course.folder / "feedback" / "wrong" / ASSIGNMENT / f"{ASSIGNMENT}.html"
+    text = page.read_text()
+    assert "twice 21 is 42" in text
+    assert HIDDEN not in text
+    assert "double(21)" not in text

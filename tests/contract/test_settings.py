@@ -1,0 +1,42 @@
+"""`.env.example` and `Settings` say the same."""
+
+import re
+
+import pytest
+
+from coursehub.errors import SettingsError
+from coursehub.settings import CHECKOUT, Settings, load_settings
+
+EXAMPLE = (CHECKOUT / ".env.example").read_text()
+
+
+def test_example_names_every_variable_with_its_default_and_description() -> None:
+    found = dict(re.findall(r"^(?:# )?COURSEHUB_([A-Z_]+)=(.*)$", EXAMPLE, re.M))
+    assert set(found) == {name.upper() for name in Settings.model_fields}
+    for name, field in Settings.model_fields.items():
+        description = field.description or ""
+        assert description.split(". ")[0].rstrip(".") in EXAMPLE.replace("\n# ", " "), name
+        commented_out = f"# COURSEHUB_{name.upper()}=" in EXAMPLE
+        assert commented_out or str(field.default) == found[name.upper()], name
+
+
+def test_everything_follows_from_state(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COURSEHUB_STATE", str(tmp_path))
+    monkeypatch.setenv("COURSEHUB_BIND_URL", "http://127.0.0.1:9000")
+    settings = load_settings()
+    assert settings.exchange == tmp_path / "exchange" / "root"
+    assert settings.gradebook == f"sqlite:///{tmp_path}/gradebook.db"
+    assert (settings.port, settings.course_url) == (9000, "http://127.0.0.1:9003")
+
+
+def test_environment_round_trip(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load_settings(state=tmp_path, hand_in_bytes=5)
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    assert load_settings() == settings
+
+
+def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COURSEHUB_HAND_IN_BYTES", "many")
+    with pytest.raises(SettingsError, match=r"^COURSEHUB_HAND_IN_BYTES: .*\.env\.example"):
+        load_settings()
