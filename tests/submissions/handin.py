@@ -19,33 +19,16 @@ edits
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import yaml
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-MARKERS = ("### BEGIN SOLUTION", "### END SOLUTION")
+from coursehub.grading.handin import fill, read_notebook, reference_answers
 
 
 def expectation(case_dir: Path) -> dict[str, Any]:
     """Read the case's ``expect.yml``."""
     return yaml.safe_load((case_dir / "expect.yml").read_text(encoding="utf-8"))
-
-
-def read_notebook(assignment_dir: Path) -> NotebookNode:
-    """Read the assignment's one notebook, which is named like its folder."""
-    return nbformat.read(assignment_dir / f"{assignment_dir.name}.ipynb", as_version=4)
-
-
-def reference_answers(source: NotebookNode) -> dict[str, str]:
-    """Return the text of every solution cell of the instructor version, without the markers."""
-    return {
-        cell.metadata.nbgrader.grade_id: "\n".join(
-            line for line in cell.source.split("\n") if not line.strip().startswith(MARKERS)
-        )
-        for cell in source.cells
-        if cell.metadata.get("nbgrader", {}).get("solution")
-    }
 
 
 def apply_edit(notebook: NotebookNode, edit: dict[str, str]) -> None:
@@ -70,13 +53,15 @@ def build(source_dir: Path, release_dir: Path, case_dir: Path) -> NotebookNode:
     notebook = read_notebook(release_dir)
     if expect["kind"] != "untouched":
         answers = reference_answers(read_notebook(source_dir))
-        for cell in notebook.cells:
-            own = case_dir / f"{cell.id}.py"
-            by_hand = cell.metadata.get("nbgrader", {}).get("grade", False)
-            if own.exists():
-                cell.source = own.read_text(encoding="utf-8").rstrip("\n")
-            elif cell.id in answers and (not by_hand or expect["kind"] == "reference"):
-                cell.source = answers[cell.id]
+        if expect["kind"] != "reference":
+            answers = {name: text for name, text in answers.items() if not _by_hand(notebook, name)}
+        own = {path.stem: path.read_text().rstrip("\n") for path in case_dir.glob("*.py")}
+        fill(notebook, answers | own)
     for edit in expect.get("edits", []):
         apply_edit(notebook, edit)
     return notebook
+
+
+def _by_hand(notebook: NotebookNode, name: str) -> bool:
+    cell = next(cell for cell in notebook.cells if cell.id == name)
+    return bool(cell.metadata.nbgrader.grade)

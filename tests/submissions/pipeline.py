@@ -1,100 +1,70 @@
-"""Run nbgrader's own pipeline, unmodified, on a temporary course: generate a release, autograde."""
+"""Grade the cases of an assignment as a class would be, by our configuration of nbgrader."""
 
-import os
-import shutil
-import sys
-import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
 import nbformat
-from handin import build
-from nbgrader.api import MissingEntry
-from nbgrader.apps import NbGraderAPI
-from traitlets.config import Config
+from nbgrader.api import Gradebook
 
-WORKERS = 2  # kernels that run at the same time
+from coursehub.cli.compose import nbgrader_config
+from coursehub.exchange.exchange import Exchange
+from coursehub.grading import runner
+from coursehub.settings import CHECKOUT
+from tests.deployment import prepare
+from tests.submissions.handin import build
 
 
 @dataclass(frozen=True)
 class Graded:
     """What autograding one hand-in gave."""
 
-    points: dict[str, float]  # test cell -> automatic points; a deleted cell has 0
+    points: dict[str, float]  # test cell -> automatic points
     stderr: dict[str, str]  # cell id -> text on stderr
-    seconds: float
-    log: str  # nbgrader's error, if it gave up
+    problem: str | None  # why nbgrader gave up, if it did
 
 
-def nbgrader_api(root: Path) -> NbGraderAPI:
-    """Return nbgrader's Python interface for the course in a folder."""
-    # nbgrader calls the program "alembic" by name: find that of this environment
-    tools = str(Path(sys.executable).parent)
-    if tools not in os.environ.get("PATH", "").split(os.pathsep):
-        os.environ["PATH"] = os.pathsep.join((tools, os.environ.get("PATH", "")))
-    config = Config()
-    config.CourseDirectory.root = str(root)
-    config.CourseDirectory.course_id = "cs5260"
-    config.Execute.timeout = 600
-    config.Execute.shutdown_kernel = "immediate"
-    return NbGraderAPI(config=config)
+class Pipeline:
+    """A temporary course with one assignment of source/, released."""
 
+    def __init__(self, state: Path, assignment: str) -> None:
+        self.settings = prepare(state, (CHECKOUT / "course.yml").read_text()).settings
+        self.assignment = assignment
+        self.folder = Path(str(self.settings.course_dir))
+        self.release = self.folder / "release" / assignment
+        self._make_config = partial(nbgrader_config, self.settings)
+        Exchange(self.settings)
+        runner.add_source(self.folder, CHECKOUT / "source", assignment)
+        runner.release(self._make_config, assignment)
 
-def generate_release(source_dir: Path, root: Path) -> Path:
-    """Make a course in root with this one assignment; return the folder of its release."""
-    name = source_dir.name
-    shutil.copytree(source_dir, root / "source" / name)
-    result = nbgrader_api(root).generate_assignment(name)
-    assert result["success"], result.get("error", result.get("log"))
-    return root / "release" / name
-
-
-def _autograde_some(root: Path, assignment: str, cases: list[str]) -> dict[str, Graded]:
-    """Autograde these students of one course, one after the other, in this process."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    api = nbgrader_api(root)
-    graded = {}
-    for case in cases:
-        start = time.monotonic()
-        result = api.autograde(assignment, case)
-        seconds = time.monotonic() - start
-        points, stderr = {}, {}
-        with api.gradebook as gradebook:
-            try:
-                submission = gradebook.find_submission(assignment, case)
-            except MissingEntry:
-                submission = None
-            for notebook in submission.notebooks if submission else []:
-                points.update({g.name: g.auto_score or 0.0 for g in notebook.grades})
-        done = root / "autograded" / case / assignment / f"{assignment}.ipynb"
-        if done.exists():
-            for cell in nbformat.read(done, as_version=4).cells:
-                for output in cell.get("outputs", []):
-                    if output.get("name") == "stderr":
-                        stderr[cell.id] = stderr.get(cell.id, "") + output.text
-        log = "" if result["success"] else result.get("error") or result.get("log", "")
-        graded[case] = Graded(points, stderr, seconds, log)
-    return graded
-
-
-def autograde(root: Path, source_dir: Path, case_dirs: list[Path]) -> dict[str, Graded]:
-    """Autograde a hand-in per case, in parallel copies of the course; return results by case."""
-    name = source_dir.name
-    jobs = []
-    for worker in range(WORKERS):
-        course = root.with_name(f"{root.name}-{worker}")
-        shutil.copytree(root, course)
-        mine = case_dirs[worker::WORKERS]
-        for case_dir in mine:
-            place = course / "submitted" / case_dir.name / name
+    def grade(self, case_dirs: list[Path]) -> dict[str, Graded]:
+        """Autograde a hand-in a case; the case's name is the student's."""
+        source = self.folder / "source" / self.assignment
+        for case_dir in case_dirs:
+            place = self.folder / "submitted" / case_dir.name / self.assignment
             place.mkdir(parents=True)
-            notebook = build(source_dir, root / "release" / name, case_dir)
-            nbformat.write(notebook, place / f"{name}.ipynb")
-        jobs.append((course, name, [case_dir.name for case_dir in mine]))
-    graded: dict[str, Graded] = {}
-    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
-        for part in pool.map(_autograde_some, *zip(*jobs, strict=True)):
-            graded.update(part)
-    return graded
+            notebook = build(source, self.release, case_dir)
+            nbformat.write(notebook, place / f"{self.assignment}.ipynb")
+        names = [case_dir.name for case_dir in case_dirs]
+        log = self.settings.state / "autograde.log"
+        outcome = runner.autograde(self._make_config, self.assignment, names, log=log)
+        return {
+            each.student: Graded(
+                self._points(each.student), self._stderr(each.student), each.problem
+            )
+            for each in outcome
+        }
+
+    def _points(self, student: str) -> dict[str, float]:
+        with Gradebook(self.settings.gradebook, "cs5260") as gradebook:
+            notebook = gradebook.find_submission_notebook(self.assignment, self.assignment, student)
+            return {grade.name: grade.auto_score or 0.0 for grade in notebook.grades}
+
+    def _stderr(self, student: str) -> dict[str, str]:
+        done = self.folder / "autograded" / student / self.assignment / f"{self.assignment}.ipynb"
+        found: dict[str, str] = {}
+        for cell in nbformat.read(done, as_version=4).cells if done.exists() else ():
+            for output in cell.get("outputs", []):
+                if output.get("name") == "stderr":
+                    found[cell.id] = found.get(cell.id, "") + output.text
+        return found

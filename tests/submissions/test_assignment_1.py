@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from handin import expectation, read_notebook, reference_answers
-from pipeline import Graded, autograde, generate_release
+
+from coursehub.grading.handin import read_notebook, reference_answers
+from tests.submissions.handin import expectation
+from tests.submissions.pipeline import Graded, Pipeline
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parents[1] / "source" / "assignment_1"
-CASES = sorted(path for path in (HERE / SOURCE.name).iterdir() if path.is_dir())
+CASES = sorted(path.parent for path in (HERE / SOURCE.name).glob("*/expect.yml"))
 TASKS = {"t1": 12.0, "t2": 18.0, "t3": 15.0, "t4": 22.0, "t5": 18.0}
 BY_HAND = {"a1_plot": 5.0, "a1_written": 10.0}
 
@@ -27,14 +29,14 @@ def worth() -> dict[str, float]:
 
 def table(graded: dict[str, Graded]) -> str:
     """Return one line a case: points of each task, cells without points, seconds."""
-    lines = [f"\n{'case':32s}" + "".join(f"{task:>6s}" for task in TASKS) + "    s  no points for"]
+    lines = [f"\n{'case':32s}" + "".join(f"{task:>6s}" for task in TASKS) + "  no points for"]
     for case, result in sorted(graded.items()):
         sums = {t: sum(p for c, p in result.points.items() if task_of(c) == t) for t in TASKS}
         failed = [cell for cell in worth() if not result.points.get(cell)]
         lines.append(
             f"{case:32s}"
             + "".join(f"{value:6g}" for value in sums.values())
-            + f"{result.seconds:5.1f}  {' '.join(failed)}"
+            + f"  {' '.join(failed)}"
         )
     mutants = [c for c in CASES if expectation(c)["kind"] == "mutant" and c.name in graded]
     total = sum(worth().values())
@@ -46,16 +48,14 @@ def table(graded: dict[str, Graded]) -> str:
 
 
 @pytest.fixture(scope="session")
-def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def course(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """A course whose release nbgrader has generated from the source."""
-    root = tmp_path_factory.mktemp("course") / "cs5260"
-    generate_release(SOURCE, root)
-    return root
+    return Pipeline(tmp_path_factory.mktemp("course"), SOURCE.name)
 
 
 @pytest.fixture(scope="module")
 def graded(
-    course: Path, request: pytest.FixtureRequest, printed_at_end: list[str]
+    course: Pipeline, request: pytest.FixtureRequest, printed_at_end: list[str]
 ) -> dict[str, Graded]:
     """Every selected case, autograded; the table of all of them is printed at the end."""
     names = {
@@ -63,7 +63,7 @@ def graded(
         for item in request.session.items
         if item.path == request.path and hasattr(item, "callspec")
     }
-    results = autograde(course, SOURCE, [case for case in CASES if case.name in names])
+    results = course.grade([case for case in CASES if case.name in names])
     printed_at_end.append(table(results))
     return results
 
@@ -89,9 +89,9 @@ def test_points_as_specified() -> None:
     assert {c.grade_id: c.points for c in cells if c.grade and c.solution} == BY_HAND
 
 
-def test_release_shows_no_solution_and_no_hidden_test(course: Path) -> None:
+def test_release_shows_no_solution_and_no_hidden_test(course: Pipeline) -> None:
     """Nothing between the markers reaches the students, and every answer cell has its snippet."""
-    release = read_notebook(course / "release" / SOURCE.name)
+    release = read_notebook(course.release)
     text = "\n".join(cell.source for cell in release.cells)
     for secret in ("BEGIN SOLUTION", "HIDDEN TESTS", "_ref_", "Rubric", "beta.ppf(alpha"):
         assert secret not in text
@@ -107,7 +107,7 @@ def test_release_shows_no_solution_and_no_hidden_test(course: Path) -> None:
 def test_case(case: Path, graded: dict[str, Graded]) -> None:
     """The case's tasks lose points, exactly as its expectation says, and no other task does."""
     expect, result, points = expectation(case), graded[case.name], worth()
-    assert not result.log, result.log
+    assert result.problem is None
     lost = [cell for cell in points if result.points.get(cell, 0.0) < points[cell]]
     assert sorted({task_of(cell) for cell in lost}) == sorted(expect["loses"]), lost
     if "fails" in expect:

@@ -18,6 +18,18 @@ Assignment = Annotated[str, typer.Argument(help="The assignment, e.g. assignment
 
 
 @app.command()
+def generate(assignment: Assignment) -> None:
+    """Make the students' version of an assignment: release/ from source/, nothing else.
+
+    release/ is committed and never edited; run this after every change in source/.
+    """
+    with one_line_errors():
+        site = load_settings().site
+        made = runner.generate(site / "source", assignment, site / "release")
+        typer.echo(f"{made}: generated")
+
+
+@app.command()
 def release(assignment: Assignment) -> None:
     """Generate the students' version and put it into the exchange.
 

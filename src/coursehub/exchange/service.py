@@ -130,18 +130,21 @@ class HandInHandler(ApiHandler):
 
     async def prepare(self) -> None:
         """Refuse what is too large before reading it."""
+        connection: Any = self.request.connection
+        connection.set_max_body_size(self.exchange.limit * 8)
         self._body = bytearray()
         self._most = self.exchange.limit * 4 // 3 + _ENVELOPE
         self._check_size(int(self.request.headers.get("Content-Length", 0)))
         await super().prepare()
 
     def data_received(self, chunk: bytes) -> None:
-        """Collect the body; its length may have been left out or wrong."""
-        self._body += chunk
-        self._check_size(len(self._body))
+        """Collect the body; where its length was left out, what is too much is not kept."""
+        if len(self._body) <= self._most:
+            self._body += chunk
 
     async def post(self, name: str) -> None:
         """Keep the files and answer with the receipt."""
+        self._check_size(len(self._body))
         key = self.request.headers.get(IDEMPOTENCY_HEADER, "")
         record = await self._in_thread(self._keep, name, bytes(self._body), key)
         self.set_status(201)
@@ -228,6 +231,24 @@ def make_app(exchange: Exchange, hub_auth: HubAuth) -> Application:
     )
 
 
+def make_server(
+    exchange: Exchange, hub_auth: HubAuth, *, body_seconds: float = _BODY_SECONDS
+) -> HTTPServer:
+    """The service as a server that no request can fill or hold up.
+
+    Args:
+        exchange: what to serve.
+        hub_auth: finds out whose token it is.
+        body_seconds: how long a request's body may take to arrive.
+    """
+    return HTTPServer(
+        make_app(exchange, hub_auth),
+        max_body_size=_ENVELOPE,
+        body_timeout=body_seconds,
+        idle_connection_timeout=_IDLE_SECONDS,
+    )
+
+
 async def serve(exchange: Exchange, port: int, address: str = "127.0.0.1") -> None:
     """Recover what a killed service left, listen, and stop cleanly on SIGTERM or SIGINT.
 
@@ -237,12 +258,7 @@ async def serve(exchange: Exchange, port: int, address: str = "127.0.0.1") -> No
         address: interface; loopback unless a container's network is the boundary.
     """
     exchange.store.recover()
-    server = HTTPServer(
-        make_app(exchange, HubAuth()),
-        max_body_size=exchange.limit * 8,
-        body_timeout=_BODY_SECONDS,
-        idle_connection_timeout=_IDLE_SECONDS,
-    )
+    server = make_server(exchange, HubAuth())
     server.listen(port, address)
     log.info("the course service listens on %s:%s", address, port)
     stopped = asyncio.Event()

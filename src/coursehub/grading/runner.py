@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from nbgrader.apps import NbGraderAPI
@@ -25,7 +26,7 @@ from coursehub.settings import own_programs_first
 MakeConfig = Callable[[], Config]
 
 # The last line of a traceback: "package.module.Name: what happened".
-_EXCEPTION = re.compile(r"^(?:\w+\.)*(\w+: .+)$", re.M)
+_EXCEPTION = re.compile(r"^ *(?:\w+\.)*((?!NbGraderException)\w+: .+)$", re.M)
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,29 @@ def add_source(course_dir: Path, source: Path, assignment: str) -> None:
     target = course_dir / "source" / assignment
     if not target.exists():
         shutil.copytree(source / assignment, target)
+
+
+def generate(source: Path, assignment: str, target: Path) -> Path:
+    """Make the students' version of an assignment, outside any course; return its folder.
+
+    Args:
+        source: the folder of all instructors' versions.
+        assignment: which one.
+        target: the folder of all students' versions; the assignment's own is replaced.
+
+    Raises:
+        CourseHubError: with the end of nbgrader's log.
+    """
+    with TemporaryDirectory() as scratch:
+        config = Config()
+        config.CourseDirectory.root = scratch
+        config.CourseDirectory.course_id = "generate"
+        add_source(Path(scratch), source, assignment)
+        answer = _api(lambda: config).generate_assignment(assignment)
+        _require(answer, f"{assignment} could not be generated")
+        shutil.rmtree(target / assignment, ignore_errors=True)
+        shutil.copytree(Path(scratch) / "release" / assignment, target / assignment)
+    return target / assignment
 
 
 def release(make_config: MakeConfig, assignment: str) -> None:

@@ -32,7 +32,8 @@
   const annotate = (notes) => {
     for (const name of document.querySelectorAll(`${LIST}`.split(", ").map((list) => `${list} .item_name`).join(", "))) {
       const own = name.firstChild ? name.firstChild.textContent.trim() : "";
-      const text = notes.assignments[own] || notes.hand_ins[own];
+      const inside = name.closest(".nested_list_item"); // a notebook, or one hand-in
+      const text = (inside ? notes.hand_ins : notes.assignments)[own];
       if (text) write(name, text);
     }
   };
