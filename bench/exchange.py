@@ -60,6 +60,10 @@ STOCK_SECONDS = 360  # a longer run of stock is replaced by a sample
 STOCK_SAMPLE = 60
 STOCK_TRIAL = 8
 
+PROGRESS = Progress(
+    TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+    console=Console(stderr=True),
+)  # fmt: skip
 T = TypeVar("T")
 Named = dict[str, bytes]
 Figures = dict[str, Any]
@@ -82,15 +86,16 @@ def main() -> int:
     seed = int(sys.argv[1]) if sys.argv[1:] else random.SystemRandom().randrange(10**6)
     print(f"seed of the kills: {seed}", file=sys.stderr)
     files = {name: notebook(name) for name in (f"s{each:03}" for each in range(1, STUDENTS + 1))}
-    with tempfile.TemporaryDirectory(prefix="coursehub-bench-") as folder, shown() as progress:
-        deployment = make_course(progress, Path(folder) / "hub", files)
+    with tempfile.TemporaryDirectory(prefix="coursehub-bench-") as folder, PROGRESS:
+        deployment = make_course(Path(folder) / "hub", files)
         with running_hub(deployment.settings) as hub, ExitStack() as connections:
-            clients = sign_in(progress, deployment, files, connections)
-            kept, figures = burst(progress, deployment, clients, files)
+            signing_in = [partial(sign_in, deployment, name, connections) for name in files]
+            clients = dict(run("Signing in", 4, signing_in))
+            kept, figures = burst(deployment, clients, files)
             figures["service_peak_mb"] = peak_memory(service(hub.pid))
-            figures |= Stock(Path(folder) / "stock", files).measure(progress)
+            figures |= Stock(Path(folder) / "stock", files).measure()
             killer = partial(kill_service, progress, deployment, hub.pid, random.Random(seed))
-            figures |= kills(progress, deployment, killer, clients, files, kept)
+            figures |= kills(deployment, killer, clients, files, kept)
     figures["times_stock_rate"] = round(figures["per_second"] / figures["stock_per_second"], 1)
     figures["seed"] = seed
     bars = {
@@ -115,14 +120,14 @@ def notebook(seed: str) -> bytes:
     return content.ljust(NOTEBOOK_BYTES)
 
 
-def make_course(progress: Progress, state: Path, names: Iterable[str]) -> Deployment:
+def make_course(state: Path, names: Iterable[str]) -> Deployment:
     """A deployment with a roster of `names` and assignment 1 open and released."""
     rows = [f"{name},A{name[1:]}0000X,{name},{name}@example.edu,student" for name in names]
     state.mkdir()
     roster = Roster(connect(f"sqlite:///{state / 'course.sqlite'}"))
     roster.import_csv("\n".join([",".join(COLUMNS), *rows]))
     jobs = [partial(roster.set_password, name, password(name)) for name in names]
-    run(progress, "Giving passwords", 4, jobs)
+    run("Giving passwords", 4, jobs)
     deployment = prepare(state, open_course(86_400, now=datetime.now(UTC)))
     release_into(deployment.settings.exchange)  # type: ignore[arg-type]
     return deployment
@@ -135,24 +140,18 @@ def release_into(root: Path) -> None:
     (outbound / NOTEBOOK).write_bytes(notebook("release"))
 
 
-def sign_in(
-    progress: Progress, deployment: Deployment, names: Iterable[str], connections: ExitStack
-) -> dict[str, Client]:
-    """A client with a real token of the hub for every student."""
-
-    def one(name: str) -> tuple[str, Client]:
-        return name, connections.enter_context(deployment.client(name))
-
-    return dict(run(progress, "Signing in", 4, [partial(one, name) for name in names]))
+def sign_in(deployment: Deployment, name: str, connections: ExitStack) -> tuple[str, Client]:
+    """A client with a real token of the hub."""
+    return name, connections.enter_context(deployment.client(name))
 
 
 def burst(
-    progress: Progress, deployment: Deployment, clients: dict[str, Client], files: Named
+    deployment: Deployment, clients: dict[str, Client], files: Named
 ) -> tuple[list[Kept], Figures]:
     """Everybody hands in once, `AT_ONCE` at a time."""
     jobs = [partial(hand_in, clients[name], f"burst-of-{name}", files[name]) for name in files]
     started = time.monotonic()
-    kept = run(progress, "Handing in", AT_ONCE, jobs)
+    kept = run("Handing in", AT_ONCE, jobs)
     seconds = time.monotonic() - started
     lost, duplicated = losses(deployment, kept)
     percentiles = quantiles([each.seconds for each in kept], n=100, method="inclusive")
@@ -220,14 +219,16 @@ class Stock:
             (home / ASSIGNMENT).mkdir(parents=True)
             (home / ASSIGNMENT / NOTEBOOK).write_bytes(files[name])
 
-    def measure(self, progress: Progress) -> Figures:
+    def measure(
+        self,
+    ) -> Figures:
         """The real command at the concurrency that suits it best; its class in one process."""
         homes = list(self._homes.values())
-        trials = {each: self._rate(progress, each, homes[:STOCK_TRIAL]) for each in (2, 4)}
+        trials = {each: self._rate(each, homes[:STOCK_TRIAL]) for each in (2, 4)}
         best = max(trials, key=trials.__getitem__)
         few = STUDENTS / trials[best] > STOCK_SECONDS
         sample = homes[:STOCK_SAMPLE] if few else homes
-        rate = self._rate(progress, best, sample)
+        rate = self._rate(best, sample)
         started = time.monotonic()
         for home in homes:
             self._submit_in_process(home)
@@ -241,10 +242,10 @@ class Stock:
             "stock_class_per_second": round(len(homes) / (time.monotonic() - started), 1),
         }
 
-    def _rate(self, progress: Progress, at_once: int, homes: list[Path]) -> float:
+    def _rate(self, at_once: int, homes: list[Path]) -> float:
         started = time.monotonic()
         jobs = [partial(self._submit, home) for home in homes]
-        run(progress, f"Stock, {at_once} at once", at_once, jobs)
+        run(f"Stock, {at_once} at once", at_once, jobs)
         return len(homes) / (time.monotonic() - started)
 
     def _submit(self, home: Path) -> None:
@@ -268,13 +269,9 @@ class Stock:
 
 
 def kills(
-    progress: Progress,
-    deployment: Deployment,
-    killer: Callable[[], list[float]],
-    clients: dict[str, Client],
-    files: Named,
-    before: list[Kept],
-) -> Figures:
+    deployment: Deployment, hub: int, clients: dict[str, Client], files: Named, before: list[Kept],
+    moments: random.Random,
+) -> Figures:  # fmt: skip
     """Let students hand in without a pause until the killer is done, then count what is there."""
     over = threading.Event()
 
@@ -286,16 +283,14 @@ def kills(
             yield partial(hand_in, clients[name], f"during-the-kills-{number}", content)
 
     with ThreadPoolExecutor(1) as pool:
-        killing = pool.submit(killer)
+        killing = pool.submit(kill_service, deployment, hub, moments)
         killing.add_done_callback(lambda _: over.set())
-        kept = run(progress, "Handing in meanwhile", AT_ONCE, without_a_pause())
+        kept = run("Handing in meanwhile", AT_ONCE, without_a_pause())
     outages = killing.result()
     lost, duplicated = losses(deployment, [*before, *kept])
     rows = {row.folder: row for row in Exchange(deployment.settings).ledger.all()}
     course = deployment.settings.exchange / COURSE  # type: ignore[operator]
-    folders = [
-        each for place in ("inbound", "kept", "incoming") for each in (course / place).iterdir()
-    ]
+    places = [course / place for place in ("inbound", "kept", "incoming")]
     return {
         "kills": len(outages),
         "kills_hand_ins": len(kept),
@@ -303,16 +298,16 @@ def kills(
         "kills_recovered": sum(row.key.startswith("recovered:") for row in rows.values()),
         "kills_lost": lost,
         "kills_duplicated": duplicated,
-        "kills_half_visible": sum(folder.name not in rows for folder in folders),
+        "kills_half_visible": sum(
+            each.name not in rows for place in places for each in place.iterdir()
+        ),
         "kills_longest_outage_seconds": round(max(outages), 1),
     }
 
 
-def kill_service(
-    progress: Progress, deployment: Deployment, hub: int, moments: random.Random
-) -> list[float]:
+def kill_service(deployment: Deployment, hub: int, moments: random.Random) -> list[float]:
     """Kill it `KILLS` times, each some moments after it answers; return how long it was away."""
-    task = progress.add_task("Killing the course service", total=KILLS)
+    task = PROGRESS.add_task("Killing the course service", total=KILLS)
     health = f"{deployment.settings.bind_url}/services/course/api/health"
     outages = []
     with httpx.Client(trust_env=False) as http:
@@ -326,7 +321,7 @@ def kill_service(
                     raise TimeoutError("the course service did not come back")
                 time.sleep(0.1)
             outages.append(time.monotonic() - killed)
-            progress.advance(task)
+            PROGRESS.advance(task)
     return outages
 
 
@@ -345,10 +340,10 @@ def peak_memory(process: psutil.Process) -> float:
     return round(int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6, 1)
 
 
-def run(progress: Progress, title: str, at_once: int, jobs: Iterable[Callable[[], T]]) -> list[T]:
+def run(title: str, at_once: int, jobs: Iterable[Callable[[], T]]) -> list[T]:
     """Do the jobs, so many at once, under a progress bar; each is asked for when it can start."""
     waiting, turn = iter(jobs), threading.Lock()
-    task = progress.add_task(title, total=len(jobs) if isinstance(jobs, list) else None)
+    task = PROGRESS.add_task(title, total=len(jobs) if isinstance(jobs, list) else None)
 
     def next_job() -> Callable[[], T] | None:
         with turn:
@@ -358,18 +353,12 @@ def run(progress: Progress, title: str, at_once: int, jobs: Iterable[Callable[[]
         results = []
         while job := next_job():
             results.append(job())
-            progress.advance(task)
+            PROGRESS.advance(task)
         return results
 
     with ThreadPoolExecutor(at_once) as pool:
         workers = [pool.submit(work) for _ in range(at_once)]
         return [result for worker in workers for result in worker.result()]
-
-
-def shown() -> Progress:
-    """Progress bars on stderr."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True))
 
 
 if __name__ == "__main__":

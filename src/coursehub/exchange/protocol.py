@@ -13,7 +13,6 @@ Who asks is said by the hub's token alone. An error is `errors.as_json` with the
 """
 
 import base64
-import binascii
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -101,7 +100,7 @@ class Files(Message):
             return {
                 name: base64.b64decode(data, validate=True) for name, data in self.files.items()
             }
-        except binascii.Error as error:
+        except ValueError as error:
             raise BadSubmission("a file is not base64", remedy="Submit again") from error
 
 
