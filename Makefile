@@ -1,5 +1,5 @@
 # Everything happens inside a private virtual environment; nothing else on the machine changes.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin

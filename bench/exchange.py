@@ -94,8 +94,7 @@ def main() -> int:
             kept, figures = burst(deployment, clients, files)
             figures["service_peak_mb"] = peak_memory(service(hub.pid))
             figures |= Stock(Path(folder) / "stock", files).measure()
-            killer = partial(kill_service, progress, deployment, hub.pid, random.Random(seed))
-            figures |= kills(deployment, killer, clients, files, kept)
+            figures |= kills(deployment, hub.pid, clients, files, kept, random.Random(seed))
     figures["times_stock_rate"] = round(figures["per_second"] / figures["stock_per_second"], 1)
     figures["seed"] = seed
     bars = {
