@@ -114,7 +114,7 @@ def notebook(seed: str) -> bytes:
     letters = random.Random(seed)
     sources = [f"x_{number} = '{letters.randbytes(800).hex()}'" for number in range(110)]
     cells = [new_code_cell(source, id=f"cell-{at}") for at, source in enumerate(sources)]
-    content = nbformat.writes(new_notebook(cells=cells)).encode()
+    content: bytes = nbformat.writes(new_notebook(cells=cells)).encode()
     nbformat.validate(nbformat.reads(content.decode(), 4))
     return content.ljust(NOTEBOOK_BYTES)
 
