@@ -357,7 +357,10 @@ def run(title: str, at_once: int, jobs: Iterable[Callable[[], T]]) -> list[T]:
 
     with ThreadPoolExecutor(at_once) as pool:
         workers = [pool.submit(work) for _ in range(at_once)]
-        return [result for worker in workers for result in worker.result()]
+        try:
+            return [result for worker in workers for result in worker.result()]
+        finally:
+            waiting = iter(())  # who was interrupted starts no more jobs
 
 
 if __name__ == "__main__":

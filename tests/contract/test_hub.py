@@ -46,14 +46,15 @@ def staff(hub: Deployment) -> Session:
     return served(hub, "tara")
 
 
-def server_token(username: str) -> str:
-    """The token in the environment of a user's own server process."""
+def server_environments(hub: Deployment) -> dict[str, dict[str, str]]:
+    """User name -> environment of the process of every running server of this deployment."""
+    found = {}
     for process in psutil.process_iter(["cmdline"]):
         if "jupyterhub-singleuser" in " ".join(process.info["cmdline"] or ()):
             environment = process.environ()
-            if environment.get("JUPYTERHUB_USER") == username:
-                return environment["JUPYTERHUB_API_TOKEN"]
-    raise AssertionError(f"no server of {username} is running")
+            if environment["HOME"].startswith(str(hub.settings.state)):
+                found[environment["JUPYTERHUB_USER"]] = environment
+    return found
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,8 @@ def test_groups_and_roles_follow_the_roster(hub: Deployment) -> None:
 def test_a_servers_token_reaches_its_own_server_and_the_exchange_only(
     hub: Deployment, student: Session
 ) -> None:
-    headers = {"Authorization": f"token {server_token('alice')}"}
+    token = server_environments(hub)["alice"]["JUPYTERHUB_API_TOKEN"]
+    headers = {"Authorization": f"token {token}"}
     with httpx.Client(base_url=hub.settings.bind_url, headers=headers, trust_env=False) as http:
         scopes = set(http.get("/hub/api/user").json()["scopes"])
         rights = {scope.partition("!")[0] for scope in scopes} - {
@@ -147,13 +149,32 @@ def test_staff_have_the_formgrader_without_path(hub: Deployment, staff: Session)
     assert not proof.exists()
 
 
+def test_staff_cannot_hand_in_past_the_service(hub: Deployment, staff: Session) -> None:
+    home = hub.settings.state / "homes" / "tara"
+    (home / "assignment_1").mkdir()
+    (home / "assignment_1" / "assignment_1.ipynb").write_text('{"cells": []}')
+    outbound = hub.settings.exchange / "cs5260" / "outbound" / "assignment_1"
+    outbound.mkdir()
+    (outbound / "assignment_1.ipynb").write_text('{"cells": []}')
+    token = next(
+        c.value for c in staff.http.cookies.jar if c.path == "/user/tara/" and c.name == "_xsrf"
+    )
+    answer = staff.http.post(
+        "/user/tara/assignments/submit",
+        json={"course_id": "cs5260", "assignment_id": "assignment_1"},
+        headers={"X-XSRFToken": token},
+    ).json()
+    assert answer["success"] is False
+    assert answer["value"].startswith("Course staff do not hand in")
+    assert list((hub.settings.exchange / "cs5260" / "inbound").iterdir()) == []
+
+
 def test_servers_carry_no_secret_of_the_deployment(hub: Deployment, student: Session) -> None:
     secrets = [
         (hub.settings.state / "cookie_secret").read_text().strip(),
         hub.settings.signing_key.read_text().splitlines()[1],
     ]
-    for process in psutil.process_iter(["cmdline"]):
-        if "jupyterhub-singleuser" in " ".join(process.info["cmdline"] or ()):
-            environment = " ".join(process.environ().values())
-            assert not any(secret in environment for secret in secrets)
-            assert "CONFIGPROXY_AUTH_TOKEN" not in process.environ()
+    for environment in server_environments(hub).values():
+        values = " ".join(environment.values())
+        assert not any(secret in values for secret in secrets)
+        assert "CONFIGPROXY_AUTH_TOKEN" not in environment

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
 
@@ -101,6 +101,7 @@ def test_nobody_is_a_problem_too() -> None:
 printable = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30)
 
 
+@settings(deadline=None)
 @given(printable.filter(lambda name: name.strip() == name))
 def test_any_name_survives(name: str) -> None:
     rows = io.StringIO()

@@ -6,6 +6,7 @@ from traitlets.config import Config
 
 from coursehub.course.load import load_course
 from coursehub.exchange.database import connect
+from coursehub.exchange.plugin import configure_staff
 from coursehub.exchange.roster import Roster
 from coursehub.gradebook.sync import configure_gradebook
 from coursehub.grading.configure import configure_nbgrader
@@ -17,6 +18,7 @@ def fill_nbgrader_config(c: Any, settings: Settings) -> None:
     course = load_course(settings.course)
     roster = Roster(connect(str(settings.database)))
     configure_nbgrader(c, settings, course)
+    configure_staff(c)
     configure_gradebook(c, course, roster.extended_until)
 
 

@@ -1,0 +1,46 @@
+"""Chromium for the end-to-end tests; what a failed test leaves for the person who looks into it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.deployment import print_logs
+from tests.e2e.chromium import find_chromium, launch_options
+
+OUTPUT = Path(__file__).resolve().parents[1] / "output"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A running Chromium, without any page."""
+    path = find_chromium()
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(**launch_options(path))
+        yield chromium
+        chromium.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[pytest.TestReport]:
+    """After a failure: what every open page shows, and the log of hub and servers."""
+    report = yield
+    if report.failed:
+        values = getattr(item, "funcargs", {}).values()
+        for chromium in (value for value in values if isinstance(value, Browser)):
+            _photograph(chromium, item.name)
+        for value in values:
+            if settings := getattr(value, "settings", None):
+                print_logs([settings.state / "hub.log"])
+    return report
+
+
+def _photograph(chromium: Browser, name: str) -> None:
+    pages: list[Page] = [page for context in chromium.contexts for page in context.pages]
+    for number, page in enumerate(pages):
+        OUTPUT.mkdir(exist_ok=True)
+        page.screenshot(path=OUTPUT / f"failed-{name}-{number}.png")
+        print(f"{OUTPUT}/failed-{name}-{number}.png shows {page.url}")
