@@ -178,7 +178,9 @@ def is_saving(answer: Response) -> bool:
 def validates(assignments: AssignmentList) -> None:
     assignments.unfold().get_by_role("button", name="Validate").click()
     dialog = assignments.lab.dialog
-    expect(dialog).to_contain_text("Success! Your notebook passes all the tests", timeout=NOTEBOOK_RUNS)
+    expect(dialog).to_contain_text(
+        "Success! Your notebook passes all the tests", timeout=NOTEBOOK_RUNS
+    )
     look(assignments.lab.page, "student-validated")
     assignments.lab.answer("Ok")
 
@@ -312,7 +314,8 @@ def test_a_refused_fetch_says_why_in_plain_words(course: Deployment, browser: Br
 def deletes_the_notebook(bob: Lab) -> None:
     bob.open_file(ASSIGNMENT)
     bob.in_browser(NOTEBOOK).click(button="right")
-    bob.page.locator(".lm-Menu-itemLabel").get_by_text(re.compile("^(Delete|Move to Trash)")).click()
+    entries = bob.page.locator(".lm-Menu-itemLabel")
+    entries.get_by_text(re.compile("^(Delete|Move to Trash)")).click()
     bob.dialog.locator(".jp-mod-warn, .jp-mod-accept").last.click()
     expect(bob.in_browser(NOTEBOOK)).to_have_count(0)
 

@@ -64,6 +64,20 @@ def list_roster() -> None:
     Console().print(table)
 
 
+@roster_app.command("password")
+def set_password(
+    username: Annotated[str, typer.Argument(help="Who.")],
+    password: Annotated[
+        str,
+        typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, help="Asked for."),
+    ],
+) -> None:
+    """Set somebody's password for the embedded hub's own sign-in."""
+    with one_line_errors():
+        _roster().set_password(username, password)
+        typer.echo(f"{username}: password set")
+
+
 @app.command()
 def extend(
     username: Annotated[str, typer.Argument(help="The student.")],

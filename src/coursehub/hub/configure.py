@@ -65,6 +65,7 @@ def _course_service(c: Any, settings: Settings) -> None:
         {
             "name": SERVICE,
             "url": settings.course_url,
+            "display": False,
             "command": [sys.executable, "-m", "coursehub.cli", "serve"],
             "environment": settings.environment(),
         }

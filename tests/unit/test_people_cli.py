@@ -1,0 +1,115 @@
+"""The commands about people, receipts and the ledger, as an admin uses them."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from coursehub.cli import app
+from coursehub.course.load import load_course
+from coursehub.exchange.exchange import Exchange
+from coursehub.settings import load_settings
+from tests.deployment import PEOPLE, course_text
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Run a command on a deployment whose assignment 1 closed a minute ago."""
+    closed = NOW.replace(microsecond=0) - timedelta(minutes=1)
+    (tmp_path / "course.yml").write_text(
+        course_text(released=closed - timedelta(days=7), due=closed)
+    )
+    (tmp_path / "people.csv").write_text(PEOPLE)
+    monkeypatch.setenv("COURSEHUB_STATE", str(tmp_path))
+    monkeypatch.setenv("COURSEHUB_COURSE", str(tmp_path / "course.yml"))
+    monkeypatch.chdir(tmp_path)
+
+    def invoke(*arguments: str, typed: str | None = None) -> Result:
+        return CliRunner().invoke(app, list(arguments), input=typed)
+
+    assert invoke("roster", "import", "people.csv").exit_code == 0
+    return invoke
+
+
+def handed_in() -> str:
+    """A late hand-in of alice's in the deployment of the environment; returns its receipt."""
+    exchange = Exchange(load_settings())
+    outbound = load_settings().exchange / "cs5260" / "outbound" / "assignment_1"
+    outbound.mkdir(parents=True)
+    (outbound / "assignment_1.ipynb").write_text('{"cells": []}')
+    alice = exchange.person("alice")
+    sent = {"assignment_1.ipynb": b'{"cells": []}'}
+    return exchange.hand_in(alice, "assignment_1", sent, "key-12345678", NOW).receipt
+
+
+def test_roster_problems_are_listed_by_line_and_nothing_is_imported(run, tmp_path: Path) -> None:
+    bad = PEOPLE.replace("bob,", "zed,").replace("A0100001H", "A0100099X")
+    (tmp_path / "people.csv").write_text(bad.replace("ta\n", "boss\n") + "x+y,1,,nobody,student\n")
+    result = run("roster", "import", "people.csv")
+    assert result.exit_code == 2
+    assert "people.csv: line 5: role 'boss' is unknown" in result.output
+    assert "people.csv: line 7: username 'x+y'" in result.output
+    assert "zed" not in run("roster", "list").output
+
+
+def test_password(run) -> None:
+    assert run("roster", "password", "alice", typed="s3cret\ns3cret\n").exit_code == 0
+    roster = Exchange(load_settings()).roster
+    assert roster.check_password("alice", "s3cret")
+    assert not roster.check_password("alice", "other")
+    assert run("roster", "password", "nobody", typed="x\nx\n").exit_code == 2
+
+
+def test_extension_is_said_in_words_and_makes_the_hand_in_count(run) -> None:
+    receipt = handed_in()
+    assert "in time: no" in receipt
+    course = load_course(load_settings().course)
+    tomorrow = NOW.astimezone(course.tz).replace(day=28)
+    until = f"{tomorrow.year + 1}-{tomorrow.month:02}-28T23:59"
+    result = run("extend", "alice", "assignment_1", "--until", until, "--reason", "ill")
+    assert result.exit_code == 0, result.output
+    assert f"28 {tomorrow:%B} {tomorrow.year + 1}, 23:59" in result.output
+    exchange = Exchange(load_settings())
+    record = exchange.hand_ins(exchange.person("alice")).hand_ins[0]
+    assert (record.late, record.counts) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("nobody", "assignment_1", "--until", "2030-01-01", "--reason", "x"), "roster"),
+        (("alice", "assignment_99", "--until", "2030-01-01", "--reason", "x"), "assignment_99"),
+        (("alice", "assignment_1", "--until", "soon", "--reason", "x"), "is no time"),
+        (("alice", "assignment_1", "--until", "2030-01-01", "--reason", " "), "reason"),
+    ],
+)
+def test_extension_refused_in_one_line(run, arguments: tuple[str, ...], problem: str) -> None:
+    result = run("extend", *arguments)
+    assert result.exit_code == 2
+    assert problem in result.output
+    assert len(result.output.strip().splitlines()) == 1
+
+
+def test_receipt_is_true_until_it_is_changed(run, tmp_path: Path) -> None:
+    receipt = tmp_path / "receipt.txt"
+    receipt.write_text(handed_in())
+    result = run("receipt", "verify", "receipt.txt")
+    assert (result.exit_code, "receipt.txt: true" in result.output) == (0, True)
+    receipt.write_text(receipt.read_text().replace("handed in by: alice", "handed in by: bob"))
+    result = run("receipt", "verify", "receipt.txt")
+    assert result.exit_code == 2
+    assert "the text was changed after it was signed" in result.output
+
+
+def test_ledger_check_finds_a_changed_file(run) -> None:
+    handed_in()
+    assert "1 hand-ins: the chain holds" in run("ledger", "check").output
+    inbound = load_settings().exchange / "cs5260"
+    [notebook] = inbound.glob("*/alice+*/assignment_1.ipynb")
+    notebook.write_text('{"cells": [1]}')
+    result = run("ledger", "check")
+    assert result.exit_code == 2
+    assert "is not what receipt 1 says" in result.output
