@@ -1,4 +1,4 @@
-"""What `make test`, `lint`, `bench` and `lock` run, in the project's own environment."""
+"""What `make test`, `make lint` and `make bench` run, in the project's own environment."""
 
 import nox
 
@@ -27,14 +27,3 @@ def tests(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Every program that measures what is claimed about speed."""
     session.run("python", "-m", "bench.exchange")
-
-
-@nox.session
-def lock(session: nox.Session) -> None:
-    """Resolve pyproject.toml anew into requirements.lock; torch without its local version."""
-    session.run(
-        "pip-compile", "--quiet", "--upgrade", "--all-extras", "--strip-extras", "--no-header",
-        "--no-emit-index-url", "--no-emit-find-links", "--no-emit-trusted-host",
-        "--annotation-style=line", "--output-file=requirements.lock", "pyproject.toml",
-    )  # fmt: skip
-    session.run("sed", "-i", "s/+cpu//", "requirements.lock", external=True)
