@@ -97,6 +97,11 @@ class Settings(BaseSettings):
         names = type(self).model_fields
         return {f"COURSEHUB_{name.upper()}": str(getattr(self, name)) for name in names}
 
+    def make_state(self) -> Path:
+        """Make the state folder, for this user's eyes only, and return it."""
+        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self.state
+
     @property
     def port(self) -> int:
         """The public port, from `bind_url`."""

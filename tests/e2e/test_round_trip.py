@@ -136,19 +136,17 @@ def fetches(assignments: AssignmentList) -> None:
 
 
 def solves(assignments: AssignmentList, settings: Settings) -> None:
-    """The code comes from elsewhere, as with an editor of one's own; the essay is typed here."""
+    """The code was written in an editor of one's own; the essay is typed here."""
+    put_the_code_in(settings.state / "homes" / "alice" / ASSIGNMENT / NOTEBOOK)
     assignments.unfold().get_by_role("link", name=ASSIGNMENT).click()
     page = assignments.lab.page
     notebook = page.locator(".jp-NotebookPanel")
     expect(notebook.get_by_role("heading", name="Assignment 1: Adversarial")).to_be_visible()
-    expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_visible()
     look(page, "student-notebook")
-
-    put_the_code_in(settings.state / "homes" / "alice" / ASSIGNMENT / NOTEBOOK)
-    assignments.lab.choose("File", "Reload Notebook from Disk")
-    assignments.lab.answer("Reload")
     essay = notebook.locator(".jp-MarkdownCell").filter(has_text="YOUR ANSWER HERE")
-    essay.get_by_text("YOUR ANSWER HERE").dblclick()
+    essay.locator("p").click()
+    expect(essay).to_have_class(re.compile("jp-mod-active"))
+    page.keyboard.press("Enter")
     expect(essay.locator(".cm-content")).to_be_focused()
     page.keyboard.press("Control+A")
     page.keyboard.type(ANSWER)

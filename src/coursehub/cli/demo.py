@@ -106,7 +106,7 @@ def demo() -> None:
 
 def _run(settings: Settings) -> None:
     require_free_ports(settings)
-    settings.state.mkdir(parents=True, exist_ok=True)
+    settings.make_state()
     with Steps() as steps:
         steps.begin("Moving the term to this week")
         _write_course_file(settings)

@@ -142,7 +142,7 @@ def check_ledger() -> None:
 
 def _roster() -> Roster:
     settings = load_settings()
-    settings.state.mkdir(parents=True, exist_ok=True)
+    settings.make_state()
     return Roster(connect(str(settings.database)))
 
 

@@ -20,7 +20,7 @@ def hub() -> None:
     """Run the hub of the embedded form, with its proxy and the course service, until Ctrl-C."""
     with one_line_errors():
         settings = load_settings()
-    settings.state.mkdir(parents=True, exist_ok=True)
+    settings.make_state()
     config = settings.site / "hub" / "jupyterhub_config.py"
     os.execv(sys.executable, [sys.executable, "-m", "jupyterhub", "--config", str(config)])
 

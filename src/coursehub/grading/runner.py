@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -112,12 +113,21 @@ def autograde(
         jobs: worker processes; by default one a core.
     """
     workers = min(jobs or os.cpu_count() or 1, max(len(students), 1))
-    with ProcessPoolExecutor(
+    pool = ProcessPoolExecutor(
         workers, multiprocessing.get_context("spawn"), _start_worker, (make_config, log)
-    ) as pool:
-        pending = {pool.submit(_autograde_one, assignment, student) for student in students}
+    )
+    try:
+        pending = {pool.submit(_autograde_one, assignment, name): name for name in students}
         for future in as_completed(pending):
-            yield future.result()
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                yield Graded(pending[future], False, f"the grading process was killed; see {log}")
+    finally:
+        # Also on Ctrl-C: nobody waits for the rest, and a kernel ends with its worker.
+        pool.shutdown(wait=False, cancel_futures=True)
+        for worker in multiprocessing.active_children():
+            worker.terminate()
 
 
 def feedback(make_config: MakeConfig, assignment: str) -> None:

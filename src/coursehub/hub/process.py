@@ -39,7 +39,7 @@ def running_hub(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
     require_free_ports(settings)
     # Whatever the hub leaves behind becomes our child, so that we can end it.
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    settings.state.mkdir(parents=True, exist_ok=True)
+    settings.make_state()
     with (settings.state / "hub.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "coursehub.cli", "hub"],
