@@ -129,6 +129,15 @@ def test_stocks_own_command_goes_on_after_a_broken_notebook(course: Miniature) -
     assert everybody - graded == {"broken", "schema"}, run.stderr[-3000:]
 
 
+def test_the_formgrader_shows_the_due_date_before_anybody_is_graded(tmp_path: Path) -> None:
+    text = course_text(released=NOW - timedelta(days=1), due=DUE)
+    miniature = Miniature(prepare(tmp_path, text))
+    with miniature.gradebook() as gradebook:
+        due = gradebook.find_assignment(ASSIGNMENT).duedate
+        assert due == DUE.replace(tzinfo=None, microsecond=999_999)
+        assert gradebook.assignment_submissions(ASSIGNMENT) == []
+
+
 def test_late_penalty_and_extension_follow_the_course(course: Miniature) -> None:
     with course.gradebook() as gradebook:
         late = gradebook.find_submission(ASSIGNMENT, "alice")

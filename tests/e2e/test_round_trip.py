@@ -27,7 +27,7 @@ from tests.e2e.pages import AssignmentList, Formgrader, Lab, SignIn, look
 ASSIGNMENT = "assignment_1"
 NOTEBOOK = f"{ASSIGNMENT}.ipynb"
 DUE = re.compile(r"due (Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d.*, (\d h \d+ min|\d h|\d+ min) left")
-NOTEBOOK_RUNS = 150_000  # milliseconds; ten seconds when nothing else runs
+NOTEBOOK_RUNS = 150_000  # milliseconds; it takes ten seconds when nothing else runs
 
 ANSWER = "Rounding has no gradient: try a transfer attack and BPDA."
 # Each of these would set `stolen` in the page of whoever reads it.
@@ -260,6 +260,7 @@ def fetches_feedback(assignments: AssignmentList) -> None:
     assignments.lab.page.get_by_role("tab", name="Assignments").click()
     assignments.refresh()
     expect(assignments.submitted).to_contain_text("feedback available to fetch")
+    expect(assignments.submitted).to_contain_text(DUE)
     look(assignments.lab.page, "student-feedback-ready")
     assignments.submitted.get_by_role("button", name="Fetch Feedback").click()
     assignments.submitted.get_by_text("view feedback").click()

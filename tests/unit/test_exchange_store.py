@@ -199,6 +199,29 @@ def test_the_same_key_for_other_files_is_refused(exchange: Exchange, settings: S
     assert names(settings, "incoming") == []
 
 
+def test_everything_is_synchronised_to_disk_before_the_ledger_says_so(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a power cut would show: a kill leaves the system's cache, so it cannot."""
+    synchronised: list[str] = []
+    fsync, append = os.fsync, Ledger.append
+
+    def watched_fsync(handle: int) -> None:
+        fsync(handle)
+        synchronised.append(Path(f"/proc/self/fd/{handle}").readlink().name)
+
+    def watched_append(*arguments: Any, **named: Any) -> HandIn:
+        synchronised.append("ledger")
+        return append(*arguments, **named)
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    monkeypatch.setattr(Ledger, "append", watched_append)
+    row = hand_in(exchange)
+    assert synchronised == [
+        NOTEBOOK, TIMESTAMP_FILE, SECRET_FILE, row.folder, "inbound", "ledger",
+    ]  # fmt: skip
+
+
 # --- which one counts -------------------------------------------------------------------------
 
 

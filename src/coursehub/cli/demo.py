@@ -266,8 +266,8 @@ def _extend(exchange: Exchange) -> None:
 def _collect(settings: Settings) -> list[str]:
     """Collect; return who is not graded yet."""
     collected = runner.collect(partial(nbgrader_config, settings), ASSIGNMENT)
-    graded = Path(str(settings.course_dir)) / "autograded"
-    return [name for name in collected if not (graded / name / ASSIGNMENT).exists()]
+    course_dir = Path(str(settings.course_dir))
+    return [name for name in collected if not runner.is_graded(course_dir, ASSIGNMENT, name)]
 
 
 def _autograde(settings: Settings, students: list[str], part: Callable[[], None]) -> None:

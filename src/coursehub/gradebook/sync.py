@@ -1,8 +1,9 @@
 """Due dates, extensions and late penalties of nbgrader's gradebook, from the course's one rule.
 
 nbgrader reads lateness from its gradebook: a due date that is not there means "never late", and a
-penalty is what it was when a notebook was last graded. So the dates are written before every
-autograding and every feedback, and the penalty is derived anew each time.
+penalty is what it was when a notebook was last graded. So the dates are written whenever a
+students' version is generated and before every autograding and feedback, and the penalty is
+derived anew each time.
 """
 
 from collections.abc import Callable
@@ -26,6 +27,8 @@ ExtendedUntil = Callable[[str, str], datetime | None]
 # first that is late. The last instant that is not late is one tick before.
 _TICK = timedelta(microseconds=1)
 
+_NOBODY = "."
+
 
 def configure_gradebook(c: Any, course: Course, extended_until: ExtendedUntil) -> None:
     """Add the seams to nbgrader's configuration `c`, before its own steps.
@@ -39,6 +42,7 @@ def configure_gradebook(c: Any, course: Course, extended_until: ExtendedUntil) -
     c.SyncDueDates.extended_until = extended_until
     c.CoursePenalty.course = course
     c.AssignLatePenalties.plugin_class = CoursePenalty
+    c.GenerateAssignment.preprocessors.prepend([SyncDueDates])
     for converter, steps in ((c.Autograde, "sanitize_preprocessors"),
                              (c.GenerateFeedback, "preprocessors")):  # fmt: skip
         converter[steps] = [SyncDueDates, *converter[steps]]
@@ -82,16 +86,21 @@ def sync_due_date(
     student: str,
     extended_until: ExtendedUntil,
 ) -> None:
-    """Write one student's dates of one assignment; an assignment of no schedule is left alone."""
+    """Write an assignment's due date, and a student's extension of it.
+
+    An assignment that the course does not schedule is left alone. While the students' version is
+    generated there is no student: nbgrader then calls them ".".
+    """
     try:
         scheduled = course.assignment(assignment)
     except NotFound:
         return
     usual = window(course, scheduled)
-    own = window(course, scheduled, extended_until(student, assignment))
-    extension = own.on_time_before.astimezone(UTC) - usual.on_time_before.astimezone(UTC)
     gradebook.update_or_create_assignment(assignment, duedate=_naive(usual.on_time_before - _TICK))
-    gradebook.update_or_create_submission(assignment, student, extension=extension)
+    if student != _NOBODY:
+        own = window(course, scheduled, extended_until(student, assignment))
+        extension = own.on_time_before.astimezone(UTC) - usual.on_time_before.astimezone(UTC)
+        gradebook.update_or_create_submission(assignment, student, extension=extension)
 
 
 def _naive(instant: datetime) -> datetime:

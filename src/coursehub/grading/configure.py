@@ -13,7 +13,7 @@ from nbgrader.preprocessors import (
 )
 
 from coursehub.course.model import Course
-from coursehub.grading.feedback import HideTests
+from coursehub.grading.feedback import DropOutputMetadata, HideTests, markdown_to_html
 from coursehub.grading.scoring import CheckCells, DropCopies, RecordReplies, SaveVerdicts
 from coursehub.settings import Settings
 
@@ -72,4 +72,7 @@ def _feedback(c: Any) -> None:
         HideTests,
         CSSHTMLHeaderPreprocessor,
     ]
+    # What a student wrote is read by staff, in the formgrader too; none of it may run there.
     c.HTMLExporter.sanitize_html = True
+    c.HTMLExporter.preprocessors = [DropOutputMetadata]
+    c.HTMLExporter.filters = {"markdown2html": markdown_to_html}

@@ -4,11 +4,13 @@ Each step is nbgrader's own, through its own API. Autograding runs one student a
 worker processes, so that a broken notebook concerns nobody else.
 """
 
+import ctypes
 import logging
 import multiprocessing
 import os
 import re
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -25,6 +27,8 @@ from coursehub.errors import CourseHubError
 from coursehub.settings import own_programs_first
 
 MakeConfig = Callable[[], Config]
+
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 # The last line of a traceback: "package.module.Name: what happened".
 _EXCEPTION = re.compile(r"^ *(?:\w+\.)*((?!NbGraderException)\w+: .+)$", re.M)
@@ -95,6 +99,12 @@ def collect(make_config: MakeConfig, assignment: str) -> list[str]:
     return sorted(api.get_submitted_students(assignment))
 
 
+def is_graded(course_dir: Path, assignment: str, student: str) -> bool:
+    """Whether autograding got to its end; nbgrader then makes the notebooks read-only."""
+    notebooks = list((course_dir / "autograded" / student / assignment).glob("*.ipynb"))
+    return bool(notebooks) and not any(path.stat().st_mode & 0o222 for path in notebooks)
+
+
 def autograde(
     make_config: MakeConfig,
     assignment: str,
@@ -146,6 +156,8 @@ _worker_api: NbGraderAPI
 
 def _start_worker(make_config: MakeConfig, log: Path) -> None:
     global _worker_api
+    # Even if the command is killed, its workers end; their kernels notice and end too.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     with log.open("ab") as chatter:
         os.dup2(chatter.fileno(), sys.stdout.fileno())
         os.dup2(chatter.fileno(), sys.stderr.fileno())
