@@ -1,5 +1,6 @@
 """A real embedded deployment for tests and benches: real hub, real proxy, real course service."""
 
+import random
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,8 +31,12 @@ def password(username: str) -> str:
 
 
 def free_port() -> int:
-    """The first of five free neighbouring loopback ports (public, proxy API, hub, service)."""
-    for port in range(18_000, 60_000, 10):
+    """The first of five free neighbouring loopback ports (public, proxy API, hub, service).
+
+    The search starts anywhere, so that test runs beside one another do not meet.
+    """
+    for _ in range(1000):
+        port = random.randrange(18_000, 32_000, 10)
         try:
             for offset in range(5):
                 with socket.socket() as probe:
