@@ -144,6 +144,7 @@ def test_late_penalty_and_extension_follow_the_course(course: Miniature) -> None
         extended = gradebook.find_submission(ASSIGNMENT, "bob")
         assert late.total_seconds_late == pytest.approx(300, abs=2)
         assert (late.score, late.late_submission_penalty) == (5, 5)
+        assert (late.student.last_name, late.student.first_name) == ("Wang, Wenjie", "A0100000J")
         assert (extended.total_seconds_late, extended.late_submission_penalty) == (0, 0)
         assert gradebook.find_submission(ASSIGNMENT, "right").total_seconds_late == 0
 

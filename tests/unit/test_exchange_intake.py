@@ -46,7 +46,8 @@ def test_a_plain_name_says_no_number() -> None:
 
 def test_a_missing_module_is_named_with_the_place_to_put_it() -> None:
     said = refusal({NOTEBOOK: EMPTY})
-    assert said == f"{MODULE} is missing. Put it beside {NOTEBOOK} and submit again"
+    remedy = "Put it into the assignment's folder under this name and submit again"
+    assert said == f"{MODULE} is missing. {remedy}"
 
 
 def test_a_missing_notebook_is_named() -> None:

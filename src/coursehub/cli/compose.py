@@ -19,7 +19,7 @@ def fill_nbgrader_config(c: Any, settings: Settings) -> None:
     roster = Roster(connect(str(settings.database)))
     configure_nbgrader(c, settings, course)
     configure_staff(c)
-    configure_gradebook(c, course, roster.extended_until)
+    configure_gradebook(c, course, roster)
 
 
 def nbgrader_config(settings: Settings) -> Config:

@@ -59,7 +59,8 @@ def accept(
     for name in expected:
         if name not in found:
             raise BadSubmission(
-                f"{name} is missing", remedy=f"Put it beside {expected[0]} and submit again"
+                f"{name} is missing",
+                remedy="Put it into the assignment's folder under this name and submit again",
             )
     return tuple(found[name] for name in expected)
 

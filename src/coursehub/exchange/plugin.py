@@ -53,7 +53,9 @@ def _plainly(step: Callable[..., Any]) -> Callable[..., Any]:
             return step(self, *arguments, **named)
         except CourseHubError as error:
             text = str(error).rstrip(".")
-            Refusal.sentence = f"{text[0].upper()}{text[1:]}."
+            # A sentence begins with a capital letter, unless it begins with a file's name.
+            first = text if "." in text.split()[0] else f"{text[0].upper()}{text[1:]}"
+            Refusal.sentence = f"{first}."
             self.fail(Refusal.sentence)
         finally:
             self.disconnect()

@@ -6,9 +6,8 @@ students' version is generated and before every autograding and feedback, and th
 derived anew each time.
 """
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from nbformat.notebooknode import NotebookNode
 from nbgrader.api import Gradebook
@@ -21,7 +20,32 @@ from coursehub.course.model import Course
 from coursehub.course.schedule import window
 from coursehub.errors import NotFound
 
-ExtendedUntil = Callable[[str, str], datetime | None]
+
+class Student(Protocol):
+    """A person as the gradebook shows them."""
+
+    @property
+    def name(self) -> str:
+        """Full name, in whatever order they write it."""
+
+    @property
+    def number(self) -> str:
+        """Student number."""
+
+    @property
+    def email(self) -> str:
+        """Address."""
+
+
+class Students(Protocol):
+    """The roster as the gradebook needs it; `exchange.roster.Roster` is one."""
+
+    def find(self, username: str) -> Student | None:
+        """The active person of that name."""
+
+    def extended_until(self, username: str, assignment: str) -> datetime | None:
+        """The first late instant of an extension, or None."""
+
 
 # nbgrader asks whether a hand-in came *after* the due date; the course says which instant is the
 # first that is late. The last instant that is not late is one tick before.
@@ -30,16 +54,16 @@ _TICK = timedelta(microseconds=1)
 _NOBODY = "."
 
 
-def configure_gradebook(c: Any, course: Course, extended_until: ExtendedUntil) -> None:
+def configure_gradebook(c: Any, course: Course, students: Students) -> None:
     """Add the seams to nbgrader's configuration `c`, before its own steps.
 
     Args:
         c: nbgrader's configuration, already filled for the pipeline.
         course: the course.
-        extended_until: username and assignment -> first late instant of an extension, or None.
+        students: who they are, and who has more time.
     """
     c.SyncDueDates.course = course
-    c.SyncDueDates.extended_until = extended_until
+    c.SyncDueDates.students = students
     c.CoursePenalty.course = course
     c.AssignLatePenalties.plugin_class = CoursePenalty
     c.GenerateAssignment.preprocessors.prepend([SyncDueDates])
@@ -49,20 +73,20 @@ def configure_gradebook(c: Any, course: Course, extended_until: ExtendedUntil) -
 
 
 class SyncDueDates(NbGraderPreprocessor):
-    """Writes the course's due date and the student's extension into the gradebook."""
+    """Writes the course's due date, the student's extension and name into the gradebook."""
 
     course: Course = AnyTrait(help="The course.").tag(config=True)
-    extended_until: ExtendedUntil = AnyTrait(help="A student's extension.").tag(config=True)
+    students: Students = AnyTrait(help="The roster.").tag(config=True)
 
     def preprocess(
         self, nb: NotebookNode, resources: dict[str, Any]
     ) -> tuple[NotebookNode, dict[str, Any]]:
         """Write them; the notebook stays as it is."""
         names = resources["nbgrader"]
+        assignment, student = names["assignment"], names["student"]
         with Gradebook(names["db_url"]) as gradebook:
-            sync_due_date(
-                gradebook, self.course, names["assignment"], names["student"], self.extended_until
-            )
+            sync_due_date(gradebook, self.course, assignment, student, self.students)
+            sync_name(gradebook, student, self.students)
         return nb, resources
 
 
@@ -84,7 +108,7 @@ def sync_due_date(
     course: Course,
     assignment: str,
     student: str,
-    extended_until: ExtendedUntil,
+    students: Students,
 ) -> None:
     """Write an assignment's due date, and a student's extension of it.
 
@@ -98,9 +122,22 @@ def sync_due_date(
     usual = window(course, scheduled)
     gradebook.update_or_create_assignment(assignment, duedate=_naive(usual.on_time_before - _TICK))
     if student != _NOBODY:
-        own = window(course, scheduled, extended_until(student, assignment))
+        own = window(course, scheduled, students.extended_until(student, assignment))
         extension = own.on_time_before.astimezone(UTC) - usual.on_time_before.astimezone(UTC)
         gradebook.update_or_create_submission(assignment, student, extension=extension)
+
+
+def sync_name(gradebook: Gradebook, username: str, students: Students) -> None:
+    """Write who a student is.
+
+    nbgrader shows "last name, first name". Which part of a name is which differs between peoples,
+    so it gets the whole name and the student number.
+    """
+    found = students.find(username)
+    if found:
+        gradebook.update_or_create_student(
+            username, last_name=found.name, first_name=found.number, email=found.email
+        )
 
 
 def _naive(instant: datetime) -> datetime:
