@@ -5,19 +5,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 
-export COURSEHUB_STATE := $(abspath $(DEMO))
-export COURSEHUB_COURSE := $(COURSEHUB_STATE)/course.yml
-export COURSEHUB_BIND_URL := http://127.0.0.1:$(PORT)
-
 .PHONY: demo demo-clean test lint bench lock
 
+demo: export COURSEHUB_STATE := $(abspath $(DEMO))
+demo: export COURSEHUB_COURSE := $(abspath $(DEMO))/course.yml
+demo: export COURSEHUB_BIND_URL := http://127.0.0.1:$(PORT)
 demo: $(VENV)/ready ## bring the course up on http://127.0.0.1:$(PORT), until Ctrl-C
 	@exec $(BIN)/coursehub demo
 
 demo-clean: ## remove everything the demo wrote
 	rm -rf $(DEMO)
 
-test: unexport COURSEHUB_STATE COURSEHUB_COURSE COURSEHUB_BIND_URL
 test: $(VENV)/ready ## lint, types, layering and every test
 	$(BIN)/nox --no-venv
 
