@@ -4,6 +4,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
+export PATH := $(abspath $(BIN)):$(PATH)
 
 .PHONY: demo demo-clean test lint bench lock
 
