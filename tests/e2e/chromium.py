@@ -28,10 +28,10 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "chromium"
-PACKAGES = ("chromium", "fonts-dejavu-core")
+PACKAGES = ("chromium", "fonts-dejavu-core", "libatomic1")  # the last for Playwright's own Node
 COMMANDS = ("chromium", "chromium-browser", "google-chrome")
 REMEDY = "install Chromium, e.g. apt-get install chromium"
-RECIPE = "1"  # raise it when the way of unpacking changes: folders made before are made anew
+RECIPE = "2"  # raise it when the way of unpacking changes: folders made before are made anew
 
 # The names that Chromium may look up; without this it asks for its maker's servers all the same.
 LOOPBACK = "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.localhost, EXCLUDE 127.*, EXCLUDE [::1]"
@@ -85,6 +85,12 @@ def find_chromium(cache: Path = CACHE) -> Path:
             if not _is_ready(folder):
                 _unpack_chromium(folder)
     return folder / "chromium"
+
+
+def unpacked_libraries(cache: Path = CACHE) -> str:
+    """The folders of unpacked libraries, as LD_LIBRARY_PATH has them; empty where none are."""
+    found = {path.parent for path in (cache.resolve() / "root").glob("**/*-linux-gnu*/**/lib*.so*")}
+    return ":".join(map(str, sorted(found)))
 
 
 def launch_options(path: Path) -> dict[str, Any]:
@@ -156,13 +162,12 @@ def _unpack(folder: Path) -> None:
 
 def _write_starter(folder: Path) -> None:
     """Write the script that starts the unpacked browser with its libraries and fonts."""
-    libraries = {path.parent for path in (folder / "root").glob("**/*-linux-gnu*/**/lib*.so*")}
     fonts = folder / "fonts.conf"
     fonts.write_text(FONTS_CONF.format(folder=escape(str(folder))))
     starter = folder / "chromium"
     starter.write_text(
         STARTER.format(
-            libraries=shlex.quote(":".join(map(str, sorted(libraries)))),
+            libraries=shlex.quote(unpacked_libraries(folder)),
             fonts=shlex.quote(str(fonts)),
             browser=shlex.quote(str(folder / "root/usr/lib/chromium/chromium")),
         )

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.deployment import print_logs
-from tests.e2e.chromium import find_chromium, launch_options
+from tests.e2e.chromium import find_chromium, launch_options, unpacked_libraries
 
 OUTPUT = Path(__file__).resolve().parents[1] / "output"
 
@@ -16,10 +16,15 @@ OUTPUT = Path(__file__).resolve().parents[1] / "output"
 def browser() -> Iterator[Browser]:
     """A running Chromium, without any page."""
     path = find_chromium()
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(**launch_options(path))
-        yield chromium
-        chromium.close()
+    with pytest.MonkeyPatch.context() as environment:
+        # A bare machine lacks a library that Playwright's own Node needs.
+        if libraries := unpacked_libraries():
+            environment.setenv("LD_LIBRARY_PATH", libraries, prepend=":")
+        playwright = sync_playwright().start()
+    chromium = playwright.chromium.launch(**launch_options(path))
+    yield chromium
+    chromium.close()
+    playwright.stop()
 
 
 @pytest.hookimpl(wrapper=True)
