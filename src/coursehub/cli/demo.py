@@ -95,7 +95,8 @@ def demo() -> None:
     The term is moved so that today lies in week 4. A second run continues
     where the first was; nothing done is done again.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # Also SIGINT: a shell script starts what runs in the background with it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
         with one_line_errors():
