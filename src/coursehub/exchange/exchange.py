@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from coursehub.course.late import lateness
-from coursehub.course.model import Assignment
+from coursehub.course.model import Assignment, Course
 from coursehub.course.schedule import Window, is_released, say, say_short, time_left
 from coursehub.errors import BadSubmission, NotAllowed, NotEnrolled, NotFound
 from coursehub.exchange import intake, protocol
@@ -29,6 +29,7 @@ class Exchange:
         """
         engine = connect(str(settings.database))
         self.limit = settings.hand_in_bytes
+        self._arranged: Course | None = None
         self.roster = Roster(engine)
         self.ledger = Ledger(engine)
         self.deadlines = Deadlines(CourseFile(settings.course), self.roster)
@@ -39,6 +40,17 @@ class Exchange:
             self.deadlines,
             self._write_receipt,
         )
+
+    def follow_course(self) -> None:
+        """Where deadlines moved in course.yml, another hand-in may count now: put all in place."""
+        course = self.deadlines.course
+        if course is self._arranged:
+            return
+        names = {each.name: each for each in course.assignments}
+        for username, name in {(row.username, row.assignment) for row in self.ledger.all()}:
+            if name in names:
+                self.store.arrange(username, names[name])
+        self._arranged = course
 
     def person(self, username: str) -> Person:
         """The member of the course with that user name.

@@ -8,11 +8,13 @@ import logging
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from jupyterhub.services.auth import HubAuth
 from pydantic import BaseModel
 from tornado.httpserver import HTTPServer
+from tornado.ioloop import PeriodicCallback
 from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
 
 from coursehub.errors import (
@@ -34,6 +36,7 @@ log = logging.getLogger(__name__)
 _ENVELOPE = 65_536
 _BODY_SECONDS = 120
 _IDLE_SECONDS = 60
+_FOLLOW_SECONDS = 5
 
 
 class ApiHandler(RequestHandler):
@@ -249,6 +252,11 @@ def make_server(
     )
 
 
+async def _follow_course(exchange: Exchange) -> None:
+    """Take an edited course.yml up, beside the event loop."""
+    await asyncio.to_thread(exchange.follow_course)
+
+
 async def serve(exchange: Exchange, port: int, address: str = "127.0.0.1") -> None:
     """Recover what a killed service left, listen, and stop cleanly on SIGTERM or SIGINT.
 
@@ -258,9 +266,12 @@ async def serve(exchange: Exchange, port: int, address: str = "127.0.0.1") -> No
         address: interface; loopback unless a container's network is the boundary.
     """
     exchange.store.recover()
+    exchange.follow_course()
     server = make_server(exchange, HubAuth())
     server.listen(port, address)
     log.info("the course service listens on %s:%s", address, port)
+    following = PeriodicCallback(partial(_follow_course, exchange), _FOLLOW_SECONDS * 1000)
+    following.start()
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)

@@ -99,13 +99,14 @@ class Store:
 
     def arrange(self, username: str, assignment: Assignment) -> None:
         """Put every hand-in where it belongs now, e.g. after an extension was granted."""
-        rows, counts = self.hand_ins(username, assignment)
-        for index, row in enumerate(rows):
-            target = "inbound" if counts is None or index <= counts else "kept"
-            place = self._course / target / row.folder
-            if not place.exists():
-                self.folder(row).rename(place)
-                _sync(place.parent)
+        with self._locks[username]:
+            rows, counts = self.hand_ins(username, assignment)
+            for index, row in enumerate(rows):
+                target = "inbound" if counts is None or index <= counts else "kept"
+                place = self._course / target / row.folder
+                if not place.exists():
+                    self.folder(row).rename(place)
+                    _sync(place.parent)
 
     def folder(self, row: HandIn) -> Path:
         """Where a hand-in lies.
