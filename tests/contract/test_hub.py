@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import httpx
@@ -126,6 +127,24 @@ def test_the_service_has_no_rights_of_its_own(hub: Deployment, student: Session)
     with httpx.Client(base_url=hub.settings.bind_url, headers=headers, trust_env=False) as http:
         assert http.get("/hub/api/users").status_code == 403
         assert http.get("/services/course/api/hand-ins").status_code == 403
+
+
+def test_a_killed_service_is_back_within_seconds(hub: Deployment, student: Session) -> None:
+    [killed] = [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if (process.info["cmdline"] or [])[-2:] == ["coursehub.cli", "serve"]
+        and process.environ()["COURSEHUB_STATE"] == str(hub.settings.state)
+    ]
+    killed.kill()
+    health = f"{hub.settings.bind_url}/services/course/api/health"
+    began = time.monotonic()
+    while True:
+        with suppress(httpx.TransportError):
+            if httpx.get(health, trust_env=False).is_success and not killed.is_running():
+                break
+        assert time.monotonic() - began < 15, "the service is not back"
+        time.sleep(0.2)
 
 
 @pytest.mark.parametrize("path", ["formgrader", "formgrader/", "formgrader/manage_assignments"])

@@ -4,6 +4,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from jupyterhub.services import service
+from traitlets import Integer
+
 from coursehub.course.model import Course
 from coursehub.hub.auth import People, RosterAuthenticator
 from coursehub.hub.spawner import WARNING, EmbeddedSpawner
@@ -60,7 +63,18 @@ def _rights(c: Any) -> None:
     ]
 
 
+class WatchedService(service._ServiceSpawner):  # type: ignore[misc]
+    """A service that is missed at once.
+
+    JupyterHub looks every 30 s whether a service still runs, and offers no setting for it; half a
+    minute without an exchange is long on deadline night.
+    """
+
+    poll_interval = Integer(1)
+
+
 def _course_service(c: Any, settings: Settings) -> None:
+    service._ServiceSpawner = WatchedService
     c.JupyterHub.services = [
         {
             "name": SERVICE,
