@@ -11,6 +11,7 @@ import httpx
 
 from coursehub import errors
 from coursehub.errors import BadSubmission, ExchangeError, ServiceUnavailable
+from coursehub.exchange.intake import expected_name
 from coursehub.exchange.protocol import (
     IDEMPOTENCY_HEADER,
     AssignmentList,
@@ -132,8 +133,6 @@ def read_for_hand_in(folder: Path, expected: tuple[str, ...]) -> tuple[dict[str,
     Raises:
         BadSubmission: when the folder or a file cannot be read.
     """
-    from coursehub.exchange.intake import expected_name
-
     contents, left_out = {}, []
     try:
         for path in sorted(folder.iterdir()):

@@ -104,8 +104,12 @@ class Store:
             for index, row in enumerate(rows):
                 target = "inbound" if counts is None or index <= counts else "kept"
                 place = self._course / target / row.folder
-                if not place.exists():
-                    self.folder(row).rename(place)
+                found = self._find(row)
+                if found is None:
+                    # One folder that somebody removed must not close the exchange for all.
+                    log.error("the files of receipt %s (%s) are gone", row.number, row.folder)
+                elif found != place:
+                    found.rename(place)
                     _sync(place.parent)
 
     def folder(self, row: HandIn) -> Path:
@@ -114,10 +118,8 @@ class Store:
         Raises:
             ReceiptError: when it is gone.
         """
-        for place in ("inbound", "kept"):
-            folder = self._course / place / row.folder
-            if folder.is_dir():
-                return folder
+        if found := self._find(row):
+            return found
         raise ReceiptError(
             f"the files of receipt {row.number} ({row.folder}) are not in the exchange",
             remedy="Restore them from the backup",
@@ -180,7 +182,10 @@ class Store:
         nbgrader names feedback by the MD5 of the hand-in's secret and the notebook's name. The
         secret never leaves the server, and only the owner's own rows get here.
         """
-        secret = (self.folder(row) / SECRET_FILE).read_text()
+        folder = self._find(row)
+        if folder is None:
+            return {}
+        secret = (folder / SECRET_FILE).read_text()
         found = {}
         for file in row.files:
             notebook, dot, _ = file.name.rpartition(".ipynb")
@@ -190,6 +195,10 @@ class Store:
                 if page.is_file():
                     found[f"{notebook}.html"] = page.read_bytes()
         return found
+
+    def _find(self, row: HandIn) -> Path | None:
+        places = (self._course / place / row.folder for place in ("inbound", "kept"))
+        return next((folder for folder in places if folder.is_dir()), None)
 
     def _destination(self, username: str, assignment: Assignment, now: datetime) -> Path:
         """`inbound` when a hand-in received now would count, else `kept`."""
