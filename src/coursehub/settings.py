@@ -7,6 +7,7 @@ stands here is where things lie on this machine. `.env.example` documents the sa
 import os
 import sys
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -14,6 +15,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from coursehub.errors import SettingsError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+
+# Ports inside the containers of the deployed form; docker-compose.yml and images/ name them too.
+PROXY_PORT, PROXY_API_PORT, HUB_PORT, COURSE_PORT = 8000, 8001, 8081, 8082
 
 
 def own_programs_first() -> None:
@@ -69,8 +73,68 @@ class Settings(BaseSettings):
     hand_in_bytes: int = Field(
         20_000_000, gt=0, description="Largest hand-in the exchange accepts, in bytes."
     )
+    form: Literal["embedded", "containers"] = Field(
+        "embedded",
+        description="How servers run: as local processes, or as containers of a Docker engine.",
+    )
+    project: str = Field(
+        "coursehub",
+        pattern=r"[a-z0-9][a-z0-9-]{0,30}",
+        description="First part of the name of every container, network and volume.",
+    )
+    secrets: Path | None = Field(
+        None, description="Folder with one file a secret. Default: STATE/secrets."
+    )
+    hub_database: str | None = Field(
+        None, description="SQLAlchemy URL of JupyterHub's own database. Default: SQLite in STATE."
+    )
+    student_image: str = Field(
+        "coursehub/student:latest", description="Image of a student's server."
+    )
+    gpu_image: str = Field(
+        "coursehub/student-gpu:latest", description="Image of a student's server with a GPU."
+    )
+    staff_image: str = Field(
+        "coursehub/staff:latest", description="Image of a staff member's server."
+    )
+    student_memory: str = Field(
+        "3G", description="Memory of a student's server; there is no swap beyond it."
+    )
+    student_cpus: float = Field(2.0, gt=0, description="Cores a student's server may use at most.")
+    staff_memory: str = Field("4G", description="Memory of a staff member's server.")
+    staff_cpus: float = Field(
+        2.0, gt=0, description="Cores a staff member's server may use at most."
+    )
+    user_subnets: str = Field(
+        "10.213.0.0/16",
+        description="Range from which each server's own small network is taken.",
+    )
+    internet: bool = Field(
+        False,
+        description="Whether servers reach the internet, through the egress proxy that refuses "
+        "private addresses.",
+    )
+    idle_minutes: int = Field(
+        60, gt=0, description="A server in which nothing happens for so long is stopped."
+    )
+    starts_at_once: int = Field(
+        8, gt=0, description="Servers that start at the same time; others wait their turn."
+    )
+    gpus: str = Field(
+        "auto",
+        description="GPUs to lend: auto, none, or device names such as "
+        "nvidia.com/gpu=0,nvidia.com/gpu=1.",
+    )
+    gpu_cdi_dirs: str = Field(
+        "/etc/cdi:/var/run/cdi", description="Folders with the engine's CDI specifications."
+    )
+    gpu_shared: int = Field(1, ge=1, description="Servers that share one GPU at most.")
+    gpu_lease_minutes: int = Field(120, ge=1, description="How long a GPU is lent at a time.")
+    gpu_weekly_minutes: int = Field(
+        0, ge=0, description="Minutes of GPU a student may use in a week. 0: no limit."
+    )
 
-    @field_validator("state", "site", "course", "course_dir", "exchange", "signing_key")
+    @field_validator("state", "site", "course", "course_dir", "exchange", "signing_key", "secrets")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()
@@ -85,6 +149,8 @@ class Settings(BaseSettings):
             "database": database,
             "gradebook": gradebook,
             "signing_key": self.state / "receipts.key",
+            "secrets": self.state / "secrets",
+            "hub_database": f"sqlite:///{self.state / 'hub.sqlite'}",
         }
         for name, value in defaults.items():
             if getattr(self, name) is None:
@@ -110,17 +176,29 @@ class Settings(BaseSettings):
     @property
     def proxy_api_url(self) -> str:
         """Where the hub tells the proxy its routes."""
+        if self.form == "containers":
+            return f"http://proxy-api:{PROXY_API_PORT}"
         return f"http://127.0.0.1:{self.internal_ports}"
 
     @property
     def hub_url(self) -> str:
         """Where the hub answers the proxy, servers and services."""
+        if self.form == "containers":
+            return f"http://hub:{HUB_PORT}"
         return f"http://127.0.0.1:{self.internal_ports + 1}"
 
     @property
     def course_url(self) -> str:
         """Where the course service answers the proxy."""
+        if self.form == "containers":
+            return f"http://course:{COURSE_PORT}"
         return f"http://127.0.0.1:{self.internal_ports + 2}"
+
+    @property
+    def exchange_url(self) -> str:
+        """Where a user's server finds the exchange: containers see the proxy only."""
+        base = f"http://proxy:{PROXY_PORT}" if self.form == "containers" else self.course_url
+        return f"{base}/services/course/api/"
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -30,7 +30,7 @@ class EmbeddedSpawner(SimpleLocalProcessSpawner):
     def user_env(self, env: dict[str, str]) -> dict[str, str]:
         """The environment of this user's server: nothing of the hub's own."""
         env = super().user_env(env)
-        env["COURSEHUB_EXCHANGE_URL"] = f"{self.settings.course_url}/services/course/api/"
+        env["COURSEHUB_EXCHANGE_URL"] = self.settings.exchange_url
         for name in ("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
             env[name] = str(Path(self.home_dir) / ".local" / name.lower())
         env["OMP_NUM_THREADS"] = "1"
