@@ -61,7 +61,9 @@ class Settings(BaseSettings):
         None, description="Ed25519 key that signs receipts. Default: STATE/receipts.key."
     )
     bind_url: str = Field(
-        "http://127.0.0.1:8000", description="Where the proxy listens for browsers."
+        "http://127.0.0.1:8000",
+        description="Where the proxy listens for browsers; in the deployed form the address "
+        "that people type.",
     )
     internal_ports: int = Field(
         0,
@@ -167,6 +169,26 @@ class Settings(BaseSettings):
         """Make the state folder, for this user's eyes only, and return it."""
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self.state
+
+    def secret_file(self, name: str) -> Path:
+        """Where the secret `name` lies."""
+        return Path(str(self.secrets)) / name
+
+    def secret(self, name: str) -> str:
+        """The secret `name`, as `coursehub setup` made it.
+
+        Raises:
+            SettingsError: when it is not there.
+        """
+        path = self.secret_file(name)
+        try:
+            return path.read_text().strip()
+        except OSError as error:
+            raise SettingsError(
+                f"the secret {path} cannot be read ({error.strerror})",
+                key="COURSEHUB_SECRETS",
+                remedy="Start with `make up`, which makes the secrets that are missing",
+            ) from error
 
     @property
     def port(self) -> int:

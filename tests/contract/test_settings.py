@@ -1,4 +1,4 @@
-"""`.env.example` and `Settings` say the same."""
+"""`.env.example`, `Settings` and `docker-compose.yml` say the same."""
 
 import re
 
@@ -18,6 +18,15 @@ def test_example_names_every_variable_with_its_default_and_description() -> None
         assert description.split(". ")[0].rstrip(".") in EXAMPLE.replace("\n# ", " "), name
         commented_out = f"# COURSEHUB_{name.upper()}=" in EXAMPLE
         assert commented_out or str(field.default) == found[name.upper()], name
+
+
+def test_example_names_every_variable_of_compose_with_its_default() -> None:
+    compose = (CHECKOUT / "docker-compose.yml").read_text()
+    used = dict(re.findall(r"\$\{(\w+):-([^}]*)\}", compose))
+    assert len(used) > 5 and not re.findall(r"\$\{\w+\}", compose)
+    found = dict(re.findall(r"^(?:# )?(\w+)=(.*)$", EXAMPLE, re.M))
+    for name, default in used.items():
+        assert found[name] == default.removeprefix("./"), name
 
 
 def test_everything_follows_from_state(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import os
 import sys
 
 import typer
+from jupyterhub.services.auth import HubAuth
 
 from coursehub.cli.course import one_line_errors
 from coursehub.exchange.exchange import Exchange
@@ -17,7 +18,7 @@ app = typer.Typer()
 
 @app.command()
 def hub() -> None:
-    """Run the hub of the embedded form, with its proxy and the course service, until Ctrl-C."""
+    """Run the hub until Ctrl-C; in the embedded form with its proxy and the course service."""
     with one_line_errors():
         settings = load_settings()
     settings.make_state()
@@ -27,11 +28,20 @@ def hub() -> None:
 
 @app.command()
 def serve() -> None:
-    """Run the course service; the hub starts it and gives it its token."""
+    """Run the course service; in the embedded form the hub starts it and gives it its token."""
     form = "[%(levelname).1s %(asctime)s course] %(message)s"
     logging.basicConfig(level=logging.INFO, format=form)
     with one_line_errors():
         settings = load_settings()
         exchange = Exchange(settings)
     port = int(settings.course_url.rpartition(":")[2])
-    asyncio.run(serve_exchange(exchange, port))
+    if settings.form == "embedded":
+        asyncio.run(serve_exchange(exchange, HubAuth(), port))
+    else:
+        # Its own network is the boundary, and nobody but compose started it.
+        auth = HubAuth(
+            api_url=f"{settings.hub_url}/hub/api",
+            api_token=settings.secret("course_token"),
+            access_scopes={"access:services", "access:services!service=course"},
+        )
+        asyncio.run(serve_exchange(exchange, auth, port, "0.0.0.0"))

@@ -257,17 +257,20 @@ async def _follow_course(exchange: Exchange) -> None:
     await asyncio.to_thread(exchange.follow_course)
 
 
-async def serve(exchange: Exchange, port: int, address: str = "127.0.0.1") -> None:
+async def serve(
+    exchange: Exchange, hub_auth: HubAuth, port: int, address: str = "127.0.0.1"
+) -> None:
     """Recover what a killed service left, listen, and stop cleanly on SIGTERM or SIGINT.
 
     Args:
         exchange: what to serve.
+        hub_auth: finds out whose token it is.
         port: TCP port.
         address: interface; loopback unless a container's network is the boundary.
     """
     exchange.store.recover()
     exchange.follow_course()
-    server = make_server(exchange, HubAuth())
+    server = make_server(exchange, hub_auth)
     server.listen(port, address)
     log.info("the course service listens on %s:%s", address, port)
     following = PeriodicCallback(partial(_follow_course, exchange), _FOLLOW_SECONDS * 1000)

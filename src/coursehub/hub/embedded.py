@@ -1,0 +1,56 @@
+"""The embedded form: hub, proxy and course service on loopback, servers as local processes."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from jupyterhub.services import service
+from traitlets import Integer
+
+from coursehub.hub.auth import People
+from coursehub.hub.spawner import WARNING, EmbeddedSpawner
+from coursehub.settings import Settings
+
+
+class WatchedService(service._ServiceSpawner):  # type: ignore[misc]
+    """A service that is missed at once.
+
+    JupyterHub looks every 30 s whether a service still runs, and offers no setting for it; half a
+    minute without an exchange is long on deadline night.
+    """
+
+    poll_interval = Integer(1)
+
+
+def configure_embedded(c: Any, settings: Settings, people: People) -> dict[str, Any]:
+    """Fill what is the embedded form's own; return the course service's entry."""
+    _network(c, settings)
+    _state(c, settings)
+    _servers(c, settings, people)
+    c.JupyterHub.template_vars = {"announcement": WARNING}
+    service._ServiceSpawner = WatchedService
+    return {
+        "url": settings.course_url,
+        "command": [sys.executable, "-m", "coursehub.cli", "serve"],
+        "environment": settings.environment(),
+    }
+
+
+def _network(c: Any, settings: Settings) -> None:
+    c.JupyterHub.hub_bind_url = settings.hub_url
+    c.ConfigurableHTTPProxy.command = [str(Path(sys.executable).parent / "configurable-http-proxy")]
+    c.ConfigurableHTTPProxy.pid_file = str(settings.state / "proxy.pid")
+
+
+def _state(c: Any, settings: Settings) -> None:
+    c.JupyterHub.cookie_secret_file = str(settings.state / "cookie_secret")
+    c.JupyterHub.cleanup_servers = True
+    c.JupyterHub.cleanup_proxy = True
+
+
+def _servers(c: Any, settings: Settings, people: People) -> None:
+    c.JupyterHub.spawner_class = EmbeddedSpawner
+    c.EmbeddedSpawner.settings = settings
+    c.EmbeddedSpawner.is_staff = lambda name: bool((member := people.find(name)) and member.staff)
+    c.EmbeddedSpawner.start_timeout = 120
+    c.EmbeddedSpawner.http_timeout = 120
