@@ -6,13 +6,42 @@ BIN := $(VENV)/bin
 DEMO := .demo
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: demo demo-clean test lint bench lock
+.PHONY: demo demo-clean test lint bench lock up down logs status images
 
 demo: export COURSEHUB_STATE := $(abspath $(DEMO))
 demo: export COURSEHUB_COURSE := $(abspath $(DEMO))/course.yml
 demo: export COURSEHUB_BIND_URL := http://127.0.0.1:$(PORT)
 demo: $(VENV)/ready ## bring the course up on http://127.0.0.1:$(PORT), until Ctrl-C
 	@exec $(BIN)/coursehub demo
+
+# The deployed form needs a Docker engine (26 or newer) with compose, and nothing else of ours.
+DOCKER_SOCKET ?= $(patsubst unix://%,%,$(or $(filter unix://%,$(DOCKER_HOST)),unix:///var/run/docker.sock))
+DOCKER_GROUP ?= $(shell stat -c %g $(DOCKER_SOCKET) 2>/dev/null)
+COMPOSE := DOCKER_SOCKET=$(DOCKER_SOCKET) DOCKER_GROUP=$(DOCKER_GROUP) docker compose
+OURS = --filter label=coursehub.project=$(shell $(COMPOSE) config --format json | sed -n 's/^  "name": "\(.*\)",/\1/p')
+
+up: images ## the deployed form: start it, or put what changed in force; nobody's server stops
+	@mkdir -p images/wheels
+	@$(COMPOSE) up --detach --wait --remove-orphans || { $(COMPOSE) logs --tail 30; exit 1; }
+	@$(COMPOSE) ps --format 'table {{.Service}}\t{{.Status}}'
+
+images: ## build all images of the deployed form
+	@mkdir -p images/wheels
+	$(COMPOSE) --profile images build
+
+down: ## stop everything, users' servers too; homes, hand-ins and grades stay
+	-@$(COMPOSE) stop hub
+	-@docker ps --all --quiet $(OURS) | xargs --no-run-if-empty docker rm --force >/dev/null
+	@$(COMPOSE) down --remove-orphans
+	-@docker network ls --quiet $(OURS) | xargs --no-run-if-empty docker network rm >/dev/null
+
+logs: ## follow the log of all services
+	@$(COMPOSE) logs --follow --tail 100
+
+status: ## services, users' servers, GPUs
+	@$(COMPOSE) ps --all --format 'table {{.Service}}\t{{.Status}}'
+	@docker ps $(OURS) --format 'table {{.Label "coursehub.user"}}\t{{.Label "coursehub.role"}}\t{{.Label "coursehub.gpu"}}\t{{.Status}}'
+	@$(COMPOSE) exec -T hub coursehub gpus
 
 demo-clean: ## remove everything the demo wrote
 	rm -rf $(DEMO)

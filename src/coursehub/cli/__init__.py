@@ -6,7 +6,7 @@ import typer
 
 from coursehub.settings import own_programs_first
 
-PARTS = ("course", "people", "grading", "services", "demo", "setup")
+PARTS = ("course", "people", "grading", "services", "demo", "setup", "grader")
 
 app = typer.Typer(
     no_args_is_help=True,

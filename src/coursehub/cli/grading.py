@@ -8,7 +8,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from coursehub.cli.compose import nbgrader_config
 from coursehub.cli.course import WRONG, one_line_errors
-from coursehub.exchange.exchange import Exchange
+from coursehub.course.load import load_course
+from coursehub.exchange.store import lay_out
 from coursehub.grading import runner
 from coursehub.settings import Settings, load_settings
 
@@ -36,10 +37,7 @@ def release(assignment: Assignment) -> None:
     Students see it from its release time on, not before.
     """
     with one_line_errors():
-        settings = load_settings()
-        Exchange(settings)  # makes the exchange's folders where there are none yet
-        runner.add_source(settings.course_dir, settings.site / "source", assignment)  # type: ignore[arg-type]
-        runner.release(partial(nbgrader_config, settings), assignment)
+        release_assignment(load_settings(), assignment)
         typer.echo(f"{assignment}: released; students see it from its release time on")
 
 
@@ -80,6 +78,13 @@ def feedback(assignment: Assignment) -> None:
     with one_line_errors():
         runner.feedback(partial(nbgrader_config, load_settings()), assignment)
         typer.echo(f"{assignment}: feedback released")
+
+
+def release_assignment(settings: Settings, assignment: str) -> None:
+    """Put an assignment of the site's source/ into the course folder and into the exchange."""
+    lay_out(settings.exchange, load_course(settings.course).id)  # type: ignore[arg-type]
+    runner.add_source(settings.course_dir, settings.site / "source", assignment)  # type: ignore[arg-type]
+    runner.release(partial(nbgrader_config, settings), assignment)
 
 
 def grade_with_progress(

@@ -1,5 +1,6 @@
 """The commands about people: the roster, extensions, receipts and the ledger."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -29,7 +30,9 @@ app.add_typer(ledger_app, name="ledger")
 
 @roster_app.command("import")
 def import_roster(
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="The roster to read.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.csv", help="The roster to read; - for standard input.")
+    ],
 ) -> None:
     """Add or update everyone in a CSV file.
 
@@ -39,7 +42,8 @@ def import_roster(
     """
     with one_line_errors():
         try:
-            people = _roster().import_csv(file.read_text(encoding="utf-8-sig"))
+            text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig")
+            people = _roster().import_csv(text)
         except (OSError, UnicodeDecodeError) as error:
             raise CourseHubError(
                 "it cannot be read as UTF-8 text", file=str(file), remedy="Save it as CSV in UTF-8"

@@ -39,6 +39,18 @@ _TIMESTAMP = "%Y-%m-%d %H:%M:%S.%f UTC"
 WriteReceipt = Callable[[str, Assignment, datetime, tuple[StoredFile, ...], int, str], str]
 
 
+def lay_out(root: Path, course_id: str) -> Path:
+    """Make the folders of one course below the exchange root; return the course's own.
+
+    The root's parent is made private (0700), since nbgrader itself opens the root to everybody.
+    """
+    root.parent.mkdir(parents=True, exist_ok=True)
+    root.parent.chmod(0o700)
+    for folder in ("outbound", "inbound", "kept", "incoming", "feedback"):
+        (root / course_id / folder).mkdir(parents=True, exist_ok=True)
+    return root / course_id
+
+
 class Store:
     """Where hand-ins, releases and feedback of one course lie."""
 
@@ -48,8 +60,7 @@ class Store:
         """Open the exchange below `root`.
 
         Args:
-            root: nbgrader's exchange root; its parent is made private (0700), since nbgrader
-                itself opens the root to everybody.
+            root: nbgrader's exchange root (see `lay_out`).
             ledger: where each hand-in gets its row.
             deadlines: decides which hand-in counts.
             write_receipt: called with username, assignment, instant, files, row number and hash.
@@ -58,11 +69,7 @@ class Store:
         self._deadlines = deadlines
         self._write_receipt = write_receipt
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        root.parent.mkdir(parents=True, exist_ok=True)
-        root.parent.chmod(0o700)
-        self._course = root / deadlines.course.id
-        for folder in ("outbound", "inbound", "kept", "incoming", "feedback"):
-            (self._course / folder).mkdir(parents=True, exist_ok=True)
+        self._course = lay_out(root, deadlines.course.id)
 
     def hand_in(
         self, username: str, assignment: Assignment, files: Sequence[Accepted], key: str
