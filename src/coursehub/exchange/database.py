@@ -4,15 +4,12 @@ Three small tables, SQLite in the embedded form and PostgreSQL in the deployed o
 *did* is only ever appended (`ledger`); what a person *is* may change (`people`, `extensions`).
 """
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
     JSON,
     Boolean,
     Column,
-    DateTime,
-    Dialect,
     Engine,
     ForeignKey,
     Integer,
@@ -20,29 +17,12 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     create_engine,
     event,
 )
 
-
-class Instant(TypeDecorator[datetime]):
-    """An aware datetime, stored and returned in UTC (SQLite drops the zone)."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse naive datetimes; store UTC."""
-        if value is not None and value.tzinfo is None:
-            raise ValueError(f"a naive datetime has no place in the database: {value}")
-        return value and value.astimezone(UTC)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Return UTC."""
-        return value and value.replace(tzinfo=UTC)
-
+from coursehub.instant import Instant
 
 metadata = MetaData()
 
