@@ -1,53 +1,29 @@
 """A Chromium for the end-to-end tests, without root and without installing anything.
 
 `find_chromium()` takes the browser that the machine has. On a machine without one it unpacks
-Debian's package, and the packages it needs that are missing, into a private cache folder. Apt
-does the work with state of its own, so any user can run it and the system stays as it was.
+Debian's package into a private cache folder (see `tests.debian`), and adds to it:
 
-What the cache folder holds:
-
-    lock       held while the folder is being filled
-    work/      apt's private state, the downloads and a log; removed when done
-    root/      the unpacked packages
     fonts.conf where fonts are: the unpacked ones and the system's
     chromium   the script that starts the browser with its libraries and fonts
-    ready      written last: without it, or with another text in it, the next run starts over
 """
 
-import fcntl
 import os
-import re
 import shlex
 import shutil
-import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-CACHE = Path(__file__).resolve().parents[2] / ".cache" / "chromium"
+from tests import debian
+from tests.debian import Unpacked
+
+CACHE = debian.CACHE / "chromium"
 PACKAGES = ("chromium", "fonts-dejavu-core", "libatomic1")  # the last for Playwright's own Node
 COMMANDS = ("chromium", "chromium-browser", "google-chrome")
-REMEDY = "install Chromium, e.g. apt-get install chromium"
-RECIPE = "2"  # raise it when the way of unpacking changes: folders made before are made anew
+RECIPE = "2"
 
 # The names that Chromium may look up; without this it asks for its maker's servers all the same.
 LOOPBACK = "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.localhost, EXCLUDE 127.*, EXCLUDE [::1]"
-
-# Hooks are cleared because the system's may touch the system, e.g. empty its package cache.
-APT_CONF = """\
-Dir::State "{work}/state";
-Dir::State::Lists "{work}/state/lists";
-Dir::State::status "/var/lib/dpkg/status";
-Dir::Cache "{work}/cache";
-APT::Sandbox::User "root";
-Acquire::Retries "3";
-#clear APT::Update::Pre-Invoke;
-#clear APT::Update::Post-Invoke;
-#clear APT::Update::Post-Invoke-Success;
-"""
 
 FONTS_CONF = """\
 <?xml version="1.0"?>
@@ -79,18 +55,12 @@ def find_chromium(cache: Path = CACHE) -> Path:
     for command in COMMANDS:
         if found := shutil.which(command):
             return Path(found)
-    folder = cache.resolve()
-    if not _is_ready(folder):  # first without the lock: a finished folder may be read-only
-        with _locked(folder):
-            if not _is_ready(folder):
-                _unpack_chromium(folder)
-    return folder / "chromium"
+    return Unpacked("Chromium", PACKAGES, RECIPE, _finish).folder(cache) / "chromium"
 
 
 def unpacked_libraries(cache: Path = CACHE) -> str:
     """The folders of unpacked libraries, as LD_LIBRARY_PATH has them; empty where none are."""
-    found = {path.parent for path in (cache.resolve() / "root").glob("**/*-linux-gnu*/**/lib*.so*")}
-    return ":".join(map(str, sorted(found)))
+    return debian.libraries(cache.resolve())
 
 
 def launch_options(path: Path) -> dict[str, Any]:
@@ -110,122 +80,17 @@ def launch_options(path: Path) -> dict[str, Any]:
     }
 
 
-def _unpack_chromium(folder: Path) -> None:
-    """Fill the folder: learn what is missing, download it, unpack it, try it, mark it ready."""
-    start = time.monotonic()
-    _say(f"not on this machine; unpacking Debian's package into {folder} (about a minute, once)")
-    _start_over(folder)
-    packages = _missing_packages(folder)
-    _download(folder, packages)
-    _unpack(folder)
-    _write_starter(folder)
-    version = _run(folder, "start the unpacked Chromium", str(folder / "chromium"), "--version")
-    shutil.rmtree(folder / "work")
-    (folder / "ready").write_text(_ready_text(folder))
-    _say(f"{version.strip()} ready after {time.monotonic() - start:.0f} s")
-
-
-def _start_over(folder: Path) -> None:
-    """Remove what an interrupted or older run left, and lay out apt's private folders."""
-    (folder / "ready").unlink(missing_ok=True)
-    for name in ("root", "work"):
-        if (folder / name).exists():
-            shutil.rmtree(folder / name)
-    for name in ("state/lists/partial", "cache/archives/partial", "debs"):
-        (folder / "work" / name).mkdir(parents=True)
-    (folder / "work/apt.conf").write_text(APT_CONF.format(work=folder / "work"))
-
-
-def _missing_packages(folder: Path) -> list[str]:
-    """What an install would add to this machine, as name=version, by simulating it."""
-    _say("asking apt which packages are missing")
-    _apt(folder, "update")
-    plan = _apt(folder, "install", "--simulate", "--no-install-recommends", *PACKAGES)
-    # Inst NAME [INSTALLED VERSION] (NEW VERSION ORIGIN [ARCHITECTURE])
-    lines = re.findall(r"^Inst (\S+) (?:\[\S+\] )?\((\S+)", plan, re.MULTILINE)
-    return [f"{name}={version}" for name, version in lines]
-
-
-def _download(folder: Path, packages: list[str]) -> None:
-    """Download exactly these packages."""
-    _say(f"downloading {len(packages)} packages")
-    _apt(folder, "download", *packages)
-
-
-def _unpack(folder: Path) -> None:
-    """Unpack every downloaded package into root/; nothing of theirs is run."""
-    debs = sorted((folder / "work/debs").glob("*.deb"))
-    _say(f"unpacking {sum(deb.stat().st_size for deb in debs) / 1e6:.0f} MB")
-    for deb in debs:
-        _run(folder, f"unpack {deb.name}", "dpkg-deb", "-x", str(deb), str(folder / "root"))
-
-
-def _write_starter(folder: Path) -> None:
-    """Write the script that starts the unpacked browser with its libraries and fonts."""
+def _finish(unpacked: Unpacked, folder: Path) -> str:
+    """Write the script that starts the unpacked browser with its libraries and fonts; try it."""
     fonts = folder / "fonts.conf"
     fonts.write_text(FONTS_CONF.format(folder=escape(str(folder))))
     starter = folder / "chromium"
     starter.write_text(
         STARTER.format(
-            libraries=shlex.quote(unpacked_libraries(folder)),
+            libraries=shlex.quote(debian.libraries(folder)),
             fonts=shlex.quote(str(fonts)),
             browser=shlex.quote(str(folder / "root/usr/lib/chromium/chromium")),
         )
     )
     starter.chmod(0o755)
-
-
-def _ready_text(folder: Path) -> str:
-    """What a finished folder's marker says; the path, because the files name each other by it."""
-    return f"recipe {RECIPE} at {folder}\n"
-
-
-def _is_ready(folder: Path) -> bool:
-    """Whether an earlier run filled this folder to the end."""
-    marker = folder / "ready"
-    return marker.exists() and marker.read_text() == _ready_text(folder)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, which the system lets go even of a killed process."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _say("another run is unpacking it; waiting")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _apt(folder: Path, *words: str) -> str:
-    """Run apt-get with the private configuration; downloads land in work/debs."""
-    conf = str(folder / "work/apt.conf")
-    return _run(folder, f"run apt-get {words[0]}", "apt-get", "-q", "-c", conf, *words)
-
-
-def _run(folder: Path, task: str, *command: str) -> str:
-    """Run a command in work/debs and return what it prints; its messages go to the log."""
-    done = subprocess.run(  # env tells of a command that is not there in the same way: status 127
-        ["env", "LC_ALL=C", *command],
-        cwd=folder / "work/debs",
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    with (folder / "work/log").open("a") as log:
-        log.write(done.stderr if done.returncode == 0 else done.stdout + done.stderr)
-    if done.returncode:
-        tail = "\n".join((folder / "work/log").read_text().splitlines()[-15:])
-        raise RuntimeError(
-            f"no Chromium: could not {task} (status {done.returncode}). Remedy: {REMEDY}.\n{tail}"
-        )
-    return done.stdout
-
-
-def _say(what: str) -> None:
-    """Tell the person who is waiting why."""
-    print(f"chromium: {what}", flush=True)
+    return unpacked.run(folder, "start the unpacked Chromium", str(starter), "--version")

@@ -1,15 +1,18 @@
 """The course database: people, extensions and the ledger of hand-ins.
 
-Three small tables, SQLite in the embedded form and PostgreSQL in the deployed one. What a person
+Three small tables, in SQLite in the embedded form and in PostgreSQL in the deployed one. A change
+to them needs a step in `migrations/versions`. What a person
 *did* is only ever appended (`ledger`); what a person *is* may change (`people`, `extensions`).
 """
 
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    Connection,
     Engine,
     ForeignKey,
     Integer,
@@ -20,6 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
     create_engine,
     event,
+    make_url,
 )
 
 from coursehub.instant import Instant
@@ -68,17 +72,37 @@ ledger = Table(
 
 
 def connect(url: str) -> Engine:
-    """Open the course database and make sure that its tables exist.
+    """Open the course database.
 
     Args:
         url: SQLAlchemy URL. SQLite is opened in WAL mode with full synchronisation, since a
-            receipt promises that the row survives a power cut.
+            receipt promises that the row survives a power cut, and its tables are made here. Those
+            of PostgreSQL are made by `coursehub migrate`. A process has one pool of connections to
+            it, since nbgrader reads its configuration, and so connects, at every request.
     """
+    if make_url(url).get_backend_name() != "sqlite":
+        return _pool(url)
     engine = create_engine(url)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _durable_sqlite)
+    event.listen(engine, "connect", _durable_sqlite)
     metadata.create_all(engine)
     return engine
+
+
+def lock(connection: Connection, table: Table) -> None:
+    """Let nobody else write to `table` until this transaction, which begins here, ends.
+
+    Whoever comes second waits; reading goes on.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql(f'LOCK TABLE "{table.name}" IN EXCLUSIVE MODE')
+
+
+@cache
+def _pool(url: str) -> Engine:
+    # A connection that the server dropped, e.g. at its restart, is replaced before it is used.
+    return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
 
 
 def _durable_sqlite(connection: Any, _record: object) -> None:

@@ -15,7 +15,7 @@ from datetime import datetime
 from sqlalchemy import Engine, Row, select
 
 from coursehub.errors import ReceiptError
-from coursehub.exchange.database import ledger
+from coursehub.exchange.database import ledger, lock
 
 GENESIS = "0" * 64
 
@@ -47,11 +47,13 @@ class HandIn:
 
 
 class Ledger:
-    """The append-only table of hand-ins. One process writes it; many may read."""
+    """The append-only table of hand-ins; whoever appends waits their turn."""
 
     def __init__(self, engine: Engine) -> None:
         """Work on the database behind `engine` (see `database.connect`)."""
         self._engine = engine
+        # Threads wait here and not in the database: those that wait there hold connections, of
+        # which the one that has its turn may need another (for the receipt).
         self._appending = threading.Lock()
 
     def append(
@@ -77,6 +79,7 @@ class Ledger:
             write_receipt: called with the row's number and hash; returns the receipt to keep.
         """
         with self._appending, self._engine.begin() as connection:
+            lock(connection, ledger)
             last = connection.execute(
                 select(ledger.c.number, ledger.c.hash).order_by(ledger.c.number.desc()).limit(1)
             ).one_or_none()

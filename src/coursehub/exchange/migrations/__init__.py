@@ -1,0 +1,45 @@
+"""The course database's tables, brought up to date step by step, by Alembic.
+
+Each file of `versions/` is a step; the newest is the head. A step is never edited once released.
+What the roles of the other services may do with the tables is said anew each time.
+"""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, Engine
+
+# The hub signs people in, lends GPUs and asks who has handed in. The grader and all other staff
+# read what nbgrader's configuration needs: who somebody is (never a password), and until when
+# somebody has more time (never why).
+GRANTS = """
+GRANT USAGE ON SCHEMA public TO hub, grader, graders;
+GRANT SELECT ON people, extensions, ledger TO hub;
+GRANT SELECT, INSERT, UPDATE ON gpu_leases TO hub;
+GRANT USAGE ON SEQUENCE gpu_leases_id_seq TO hub;
+GRANT SELECT ON ledger TO grader;
+GRANT SELECT (username, number, name, email, role, active) ON people TO grader, graders;
+GRANT SELECT (id, username, assignment, until) ON extensions TO grader, graders;
+"""
+
+
+def upgrade(engine: Engine, revision: str = "head") -> str:
+    """Bring the tables to `revision`; return the revision that is there then.
+
+    It is all done or nothing is. With PostgreSQL the roles `hub`, `grader` and `graders` get
+    their rights.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        if connection.dialect.name == "postgresql" and revision == "head":
+            connection.exec_driver_sql(GRANTS)
+        return _revision(connection)
+
+
+def _revision(connection: Connection) -> str:
+    return str(MigrationContext.configure(connection).get_current_revision())

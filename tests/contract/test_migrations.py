@@ -1,0 +1,114 @@
+"""The course database's steps: they end where the code expects it, and lose nothing."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, create_engine, inspect, select
+from sqlalchemy.exc import ProgrammingError
+
+from coursehub.exchange import migrations
+from coursehub.exchange.database import connect, extensions, metadata, people
+from coursehub.hub import leases
+from tests.postgres import Postgres
+
+NOON = datetime(2021, 2, 5, 12, tzinfo=UTC)
+ALICE = {
+    "username": "alice", "number": "A0100000J", "name": "Wang, Wenjie", "role": "student",
+    "email": "alice@example.edu", "password": "a hash", "active": True,
+}  # fmt: skip
+MORE_TIME = {
+    "username": "alice", "assignment": "assignment_1", "until": NOON, "reason": "a secret",
+    "granted_by": "ines", "granted_at": NOON,
+}  # fmt: skip
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+    """An empty course database."""
+    if request.param == "sqlite":
+        return create_engine(f"sqlite:///{tmp_path / 'course.sqlite'}")
+    return on_postgres(request.getfixturevalue("postgres"))
+
+
+def on_postgres(postgres: Postgres) -> Engine:
+    return connect(postgres.url("course", postgres.database("course")))
+
+
+def differences(engine: Engine) -> list[object]:
+    """What the tables lack of the code's, or the other way round."""
+    expected = [metadata, leases.metadata]
+    with engine.connect() as connection:
+        options = {"compare_type": True, "compare_server_default": True}
+        return compare_metadata(MigrationContext.configure(connection, opts=options), expected)
+
+
+def test_the_head_is_what_the_code_expects(engine: Engine) -> None:
+    migrations.upgrade(engine)
+    assert differences(engine) == []
+
+
+def test_an_older_database_is_noticed(engine: Engine) -> None:
+    migrations.upgrade(engine, "0001")
+    assert differences(engine) != []
+
+
+def test_an_upgrade_keeps_every_row(engine: Engine) -> None:
+    assert migrations.upgrade(engine, "0001") == "0001"
+    with engine.begin() as connection:
+        connection.execute(people.insert().values(ALICE))
+        connection.execute(extensions.insert().values(MORE_TIME))
+    assert migrations.upgrade(engine) == migrations.upgrade(engine)
+    with engine.connect() as connection:
+        assert connection.execute(select(people)).mappings().all() == [ALICE]
+        assert connection.execute(select(extensions)).mappings().all() == [{"id": 1, **MORE_TIME}]
+
+
+def test_the_embedded_forms_own_tables_are_taken_over(tmp_path: Path) -> None:
+    engine = connect(f"sqlite:///{tmp_path / 'course.sqlite'}")
+    with engine.begin() as connection:
+        connection.execute(people.insert().values(ALICE))
+    migrations.upgrade(engine)
+    assert differences(engine) == []
+    with engine.connect() as connection:
+        assert connection.execute(select(people)).mappings().all() == [ALICE]
+
+
+def test_postgresql_gets_no_tables_by_being_opened(postgres: Postgres) -> None:
+    assert inspect(on_postgres(postgres)).get_table_names() == []
+
+
+def test_what_the_other_roles_may_do(postgres: Postgres) -> None:
+    owner = on_postgres(postgres)
+    migrations.upgrade(owner)
+    with owner.begin() as connection:
+        connection.execute(people.insert().values(ALICE))
+        connection.execute(extensions.insert().values(MORE_TIME))
+    allowed = {
+        ("hub", "SELECT password FROM people"),
+        ("hub", "SELECT * FROM ledger"),
+        ("hub", "INSERT INTO gpu_leases (username, device, started, until) "
+                "VALUES ('alice', 'gpu', now(), now()) RETURNING id"),
+        ("grader", "SELECT username, number, name, email, role, active FROM people"),
+        ("grader", "SELECT id, username, assignment, until FROM extensions"),
+        ("grader", "SELECT * FROM ledger"),
+    }  # fmt: skip
+    refused = {
+        ("hub", "UPDATE people SET role = 'instructor' RETURNING 1"),
+        ("hub", "DELETE FROM ledger RETURNING 1"),
+        ("grader", "SELECT password FROM people"),
+        ("grader", "SELECT reason FROM extensions"),
+        ("grader", "UPDATE people SET active = false RETURNING 1"),
+        ("grader", "UPDATE ledger SET received = now() RETURNING 1"),
+        ("grader", "CREATE TABLE mine (a int)"),
+    }
+    for role, statement in allowed | refused:
+        engine = connect(postgres.url(role, owner.url.database or ""))
+        with engine.connect() as connection:
+            if (role, statement) in allowed:
+                connection.exec_driver_sql(statement).all()
+            else:
+                with pytest.raises(ProgrammingError, match=r"permission denied|must be owner"):
+                    connection.exec_driver_sql(statement)
