@@ -87,6 +87,14 @@ class Deployment:
         """Sign in."""
         return Session(self.settings.bind_url, username, password(username))
 
+    def read_home(self, username: str, path: str) -> bytes:
+        """A file of somebody's home."""
+        return (self.settings.state / "homes" / username / path).read_bytes()
+
+    def write_home(self, username: str, path: str, content: bytes) -> None:
+        """Put a file into somebody's home, as they would."""
+        (self.settings.state / "homes" / username / path).write_bytes(content)
+
     def client(self, username: str) -> Client:
         """The exchange as this person, with a token from the hub."""
         session = self.session(username)

@@ -13,36 +13,33 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-import nbformat
 import pytest
-from playwright.sync_api import Browser, Response, expect
+from playwright.sync_api import Browser, expect
 
 from coursehub.cli.compose import nbgrader_config
 from coursehub.grading import runner
-from coursehub.grading.handin import as_bytes, fill, read_notebook, reference_answers
-from coursehub.settings import CHECKOUT, Settings
+from coursehub.settings import CHECKOUT
 from tests.deployment import Deployment, deployed, open_course, password
-from tests.e2e.pages import AssignmentList, Formgrader, Lab, SignIn, look
-
-ASSIGNMENT = "assignment_1"
-NOTEBOOK = f"{ASSIGNMENT}.ipynb"
-DUE = re.compile(r"due (Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d.*, (\d h \d+ min|\d h|\d+ min) left")
-NOTEBOOK_RUNS = 150_000  # milliseconds; it takes ten seconds when nothing else runs
-
-ANSWER = "Rounding has no gradient: try a transfer attack and BPDA."
-# Each of these would set `stolen` in the page of whoever reads it.
-HOSTILE = (
-    '<script>window.stolen = "script"</script><img src="x" onerror="window.stolen = \'image\'">'
-    "<svg onload=\"window.stolen = 'svg'\"></svg>"
+from tests.e2e.pages import Lab, SignIn, look
+from tests.e2e.week import (
+    ASSIGNMENT,
+    DUE,
+    NOTEBOOK,
+    cannot_load_what_a_student_handed_in,
+    collects_and_autogrades,
+    fetches,
+    fetches_feedback,
+    gives_feedback,
+    grades_by_hand,
+    hands_in,
+    opens_the_assignment_list,
+    opens_the_formgrader,
+    reads_feedback,
+    shows_the_receipt,
+    solves,
+    stays_out_of_the_formgrader,
+    validates,
 )
-HOSTILE_OUTPUTS = f"""
-from IPython.display import HTML, Javascript, Markdown, display
-hostile = {HOSTILE!r}
-display(HTML(hostile), Markdown(hostile), Javascript("window.stolen = 'output'"))
-width = {{"image/png": {{"width": "1 onerror=window.stolen='width'"}}}}
-display({{"image/png": "eA=="}}, raw=True, metadata=width)
-"""
-COMMENT = "Say what a *failed* attack proves."
 
 
 @pytest.fixture(scope="module")
@@ -93,16 +90,15 @@ def test_the_sign_in_page_needs_no_mouse(course: Deployment, browser: Browser) -
 
 
 def test_a_hand_in_goes_to_the_staff_and_comes_back(course: Deployment, browser: Browser) -> None:
-    settings = course.settings
-    alice = SignIn.open(browser, settings.bind_url).enter("alice")
+    alice = SignIn.open(browser, course.settings.bind_url).enter("alice")
     assignments = opens_the_assignment_list(alice)
     fetches(assignments)
-    solves(assignments, settings)
+    solves(assignments, course)
     validates(assignments)
     hands_in(assignments)
-    keeps_a_true_receipt(alice, settings)
+    the_receipt_is_true(course, shows_the_receipt(alice))
 
-    tara = SignIn.open(browser, settings.bind_url).enter("tara")
+    tara = SignIn.open(browser, course.settings.bind_url).enter("tara")
     stays_out_of_the_formgrader(alice)
     formgrader = opens_the_formgrader(tara)
     collects_and_autogrades(formgrader)
@@ -114,170 +110,15 @@ def test_a_hand_in_goes_to_the_staff_and_comes_back(course: Deployment, browser:
     reads_feedback(alice)
 
 
-def opens_the_assignment_list(alice: Lab) -> AssignmentList:
-    entries = alice.open_menu("Nbgrader")
-    expect(entries.filter(has_text="Assignment List")).to_be_visible()
-    expect(entries.filter(has_text="Formgrader")).to_have_count(0)
-    look(alice.page, "student-menu")
-    entries.filter(has_text="Assignment List").click()
-    assignments = AssignmentList(alice)
-    expect(assignments.released).to_contain_text(ASSIGNMENT)
-    expect(assignments.released).to_contain_text(DUE)
-    look(alice.page, "student-released")
-    return assignments
-
-
-def fetches(assignments: AssignmentList) -> None:
-    assignments.fetch()
-    expect(assignments.fetched).to_contain_text(ASSIGNMENT)
-    expect(assignments.fetched).to_contain_text(DUE)
-    expect(assignments.released).to_contain_text("There are no assignments to fetch")
-    look(assignments.lab.page, "student-fetched")
-
-
-def solves(assignments: AssignmentList, settings: Settings) -> None:
-    """The code was written in an editor of one's own; the essay is typed here."""
-    put_the_code_in(settings.state / "homes" / "alice" / ASSIGNMENT / NOTEBOOK)
-    assignments.unfold().get_by_role("link", name=ASSIGNMENT).click()
-    page = assignments.lab.page
-    notebook = page.locator(".jp-NotebookPanel")
-    expect(notebook.get_by_role("heading", name="Assignment 1: Adversarial")).to_be_visible()
-    look(page, "student-notebook")
-    essay = notebook.locator(".jp-MarkdownCell").filter(has_text="YOUR ANSWER HERE")
-    essay.locator("p").click()
-    expect(essay).to_have_class(re.compile("jp-mod-active"))
-    page.keyboard.press("Enter")
-    expect(essay.locator(".cm-content")).to_be_focused()
-    page.keyboard.press("Control+A")
-    page.keyboard.type(ANSWER)
-    page.keyboard.insert_text(f"\n\n{HOSTILE}")
-    page.keyboard.press("Control+Enter")
-    expect(notebook.locator(".jp-RenderedMarkdown").filter(has_text=ANSWER)).to_be_visible()
-    with page.expect_response(is_saving) as saved:
-        page.keyboard.press("Control+S")
-    assert saved.value.ok
-    look(page, "student-solved")
-    page.get_by_role("tab", name="Assignments").click()
-
-
-def put_the_code_in(path: Path) -> None:
-    answers = reference_answers(read_notebook(CHECKOUT / "source" / ASSIGNMENT))
-    del answers["a1_written"]
-    end = "# <<< your code ends here"
-    answers["a1_plot"] = answers["a1_plot"].replace(end, HOSTILE_OUTPUTS + end)
-    path.write_bytes(as_bytes(fill(nbformat.read(path, as_version=4), answers)))
-
-
-def is_saving(answer: Response) -> bool:
-    request = answer.request
-    return request.method == "PUT" and NOTEBOOK in request.url
-
-
-def validates(assignments: AssignmentList) -> None:
-    assignments.unfold().get_by_role("button", name="Validate").click()
-    dialog = assignments.lab.dialog
-    expect(dialog).to_contain_text(
-        "Success! Your notebook passes all the tests", timeout=NOTEBOOK_RUNS
-    )
-    look(assignments.lab.page, "student-validated")
-    assignments.lab.answer("Ok")
-
-
-def hands_in(assignments: AssignmentList) -> None:
-    assignments.submit()
-    expect(assignments.submitted).to_contain_text("on time; this one counts")
-    look(assignments.lab.page, "student-submitted")
-
-
-def keeps_a_true_receipt(alice: Lab, settings: Settings) -> None:
-    name = f"{ASSIGNMENT} receipt 1.txt"
-    alice.open_file("receipts", name)
-    text = alice.page.locator(".jp-FileEditor .cm-content")
-    expect(text).to_contain_text("CourseHub receipt.")
-    expect(text).to_contain_text("handed in by: alice")
-    expect(text).to_contain_text("in time: yes")
-    look(alice.page, "student-receipt")
+def the_receipt_is_true(course: Deployment, path: str) -> None:
+    settings = course.settings
     done = subprocess.run(
         [sys.executable, "-m", "coursehub.cli", "receipt", "verify",
-         str(settings.state / "homes" / "alice" / "receipts" / name)],
+         str(settings.state / "homes" / "alice" / path)],
         env=os.environ | settings.environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0].endswith(": true")
-
-
-def stays_out_of_the_formgrader(alice: Lab) -> None:
-    status, text = alice.visit("/user/alice/formgrader")
-    assert (status, "The formgrader is for course staff." in text) == (403, True)
-    status, text = alice.visit("/user/tara/formgrader")
-    assert status == 403, text
-
-
-def opens_the_formgrader(tara: Lab) -> Formgrader:
-    look(tara.page, "staff-lab")
-    formgrader = tara.formgrader()
-    expect(formgrader.row(ASSIGNMENT)).to_contain_text("released")
-    look(tara.page, "staff-assignments")
-    return formgrader
-
-
-def collects_and_autogrades(formgrader: Formgrader) -> None:
-    formgrader.press(formgrader.row(ASSIGNMENT), "collect")
-    formgrader.manage_submissions(ASSIGNMENT)
-    alice = formgrader.row("alice")
-    expect(alice).to_contain_text("needs autograding")
-    formgrader.press(alice, "autograde", patience=NOTEBOOK_RUNS)
-    expect(alice).to_contain_text("needs manual grading")
-    expect(alice).to_contain_text("85 / 100")
-    look(formgrader.page, "staff-autograded")
-
-
-def grades_by_hand(formgrader: Formgrader) -> None:
-    formgrader.manual_grading(ASSIGNMENT)
-    expect(formgrader.frame.get_by_text(ANSWER)).to_be_visible()
-    formgrader.grade("a1_plot", "5")
-    look(formgrader.page, "staff-plot")
-    formgrader.grade("a1_written", "8", COMMENT)
-    look(formgrader.page, "staff-written")
-    ran = [frame.evaluate("window.stolen") for frame in formgrader.page.frames]
-    assert ran == [None] * len(ran), f"a hand-in ran in a TA's session, by its {ran}"
-    formgrader.back_to_submissions(ASSIGNMENT)
-    expect(formgrader.row("alice")).to_contain_text("98 / 100")
-
-
-def gives_feedback(formgrader: Formgrader) -> None:
-    alice = formgrader.row("alice")
-    formgrader.press(alice, "generate-feedback")
-    formgrader.press(alice, "release-feedback")
-
-
-def cannot_load_what_a_student_handed_in(tara: Lab) -> None:
-    status, text = tara.visit(f"/user/tara/formgrader?path=submitted/alice/{ASSIGNMENT}")
-    assert status == 403, text
-
-
-def fetches_feedback(assignments: AssignmentList) -> None:
-    assignments.lab.page.get_by_role("tab", name="Assignments").click()
-    assignments.refresh()
-    expect(assignments.submitted).to_contain_text("feedback available to fetch")
-    expect(assignments.submitted).to_contain_text(DUE)
-    look(assignments.lab.page, "student-feedback-ready")
-    assignments.submitted.get_by_role("button", name="Fetch Feedback").click()
-    assignments.submitted.get_by_text("view feedback").click()
-
-
-def reads_feedback(alice: Lab) -> None:
-    alice.open_file(f"{ASSIGNMENT}.html")
-    feedback = alice.page.frame_locator(".jp-HTMLViewer iframe")
-    expect(feedback.get_by_text("Score: 98.0 / 100.0")).to_be_visible()
-    comment = feedback.get_by_text("Say what a failed attack proves.")
-    comment.scroll_into_view_if_needed()
-    expect(comment).to_be_visible()
-    look(alice.page, "student-feedback")
-    text = feedback.locator("body").inner_text()
-    assert "Task 5, hidden: certified_radius" in text
-    assert "BEGIN HIDDEN TESTS" not in text
-    assert "_ref_radius" not in text, "a hidden test is in the feedback"
 
 
 def test_a_refused_submit_says_why_in_plain_words(course: Deployment, browser: Browser) -> None:
