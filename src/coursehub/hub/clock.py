@@ -1,0 +1,137 @@
+"""What the hub does by itself, every few seconds: expired leases, orphans, whatever else beats.
+
+JupyterHub has no setting for work of its own, so the hub is started as a `ClockedHub`: the same
+application, which runs the configured beats once it is up.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import docker
+from docker.errors import NotFound
+from jupyterhub import orm
+from jupyterhub.app import JupyterHub
+from traitlets import Float, List
+
+from coursehub.hub.gpus import GpuPool
+from coursehub.hub.networks import PROJECT, USER
+from coursehub.settings import Settings
+
+Beat = Callable[[JupyterHub], Awaitable[None]]
+"""Something to do now and then; what it raises is logged and the clock goes on."""
+
+
+class ClockedHub(JupyterHub):  # type: ignore[misc]
+    """JupyterHub, with a clock."""
+
+    beats: Sequence[Beat] = List(help="Done in turn, over and over, while the hub runs.").tag(
+        config=True
+    )
+    beat_seconds: float = Float(10, help="Rest between two rounds of beats.").tag(config=True)
+
+    async def start(self) -> None:
+        """Start the hub, then the clock."""
+        await super().start()
+        self.clock = start_clock(self, self.beats, self.beat_seconds)
+
+
+def start_clock(hub: JupyterHub, beats: Sequence[Beat], seconds: float) -> asyncio.Task[None]:
+    """Run the beats in turn, over and over, in the hub's event loop; the task never ends.
+
+    Args:
+        hub: the running hub, which each beat is given.
+        beats: what to do.
+        seconds: the rest between two rounds.
+    """
+
+    async def tick() -> None:
+        while True:
+            for beat in beats:
+                try:
+                    await beat(hub)
+                except Exception:
+                    hub.log.exception("A periodic task failed; it is tried again.")
+            await asyncio.sleep(seconds)
+
+    return asyncio.create_task(tick())
+
+
+def in_thread(work: Callable[[], object]) -> Beat:
+    """A beat of a blocking function, such as one that talks to the engine."""
+
+    async def beat(hub: JupyterHub) -> None:
+        await asyncio.to_thread(work)
+
+    return beat
+
+
+def stop_expired(pool: GpuPool) -> Beat:
+    """A beat that stops servers whose lease is over, so that the GPU goes to the next."""
+
+    async def beat(hub: JupyterHub) -> None:
+        for lease in await pool.expired(datetime.now(UTC)):
+            spawner = _spawner(hub, lease.username)
+            if spawner is None or not spawner.ready:
+                continue  # starting or stopping already; without a spawner it is an orphan
+            hub.log.info("The lease of %s for %s is over.", lease.device.name, lease.username)
+            await _stop(hub, spawner)
+            pool.release(lease.username)
+
+    return beat
+
+
+def remove_orphans(client: docker.DockerClient, settings: Settings) -> Beat:
+    """A beat that removes users' containers that the hub knows nothing of.
+
+    A hub that dies between making a container and noting it leaves one. It is removed when two
+    rounds in turn find it without an active spawner, so never while it starts or stops.
+    """
+    suspects: set[str] = set()
+
+    async def beat(hub: JupyterHub) -> None:
+        nonlocal suspects
+        before, suspects = suspects, set()
+        for container in await asyncio.to_thread(_users_containers, client, settings):
+            spawner = _spawner(hub, container["Labels"][USER])
+            if spawner is not None and spawner.active:
+                continue
+            suspects.add(container["Id"])
+            if container["Id"] in before:
+                hub.log.warning("Removing %s: no server of the hub's.", container["Names"])
+                await asyncio.to_thread(_remove, client, container["Id"])
+
+    return beat
+
+
+def _users_containers(client: docker.DockerClient, settings: Settings) -> list[dict[str, Any]]:
+    labels = [f"{PROJECT}={settings.project}", USER]
+    found: list[dict[str, Any]] = client.api.containers(all=True, filters={"label": labels})
+    return found
+
+
+def _remove(client: docker.DockerClient, container: str) -> None:
+    with suppress(NotFound):
+        client.api.remove_container(container, force=True, v=True)
+
+
+def _spawner(hub: JupyterHub, username: str) -> Any:
+    """The default server's spawner of somebody whom the hub knows."""
+    user = orm.User.find(hub.db, username)
+    return None if user is None else hub.users[user].spawners.get("")
+
+
+async def _stop(hub: JupyterHub, spawner: Any) -> None:
+    """Stop a server as the hub's own pages do: the route first, then the server."""
+    spawner._stop_pending = True
+    try:
+        await hub.proxy.delete_user(spawner.user, spawner.name)
+        await spawner.user.stop(spawner.name)
+    finally:
+        spawner._stop_pending = False
+
+
+if __name__ == "__main__":
+    ClockedHub.launch_instance()
