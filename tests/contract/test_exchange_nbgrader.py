@@ -17,7 +17,7 @@ from nbgrader.utils import notebook_hash
 from traitlets.config import Config
 
 from coursehub.exchange import plugin
-from coursehub.exchange.lab import PlainAssignmentList
+from coursehub.exchange.assignments import PlainAssignmentList
 from coursehub.exchange.store import SECRET_FILE, TIMESTAMP_FILE
 
 PAIRS = {

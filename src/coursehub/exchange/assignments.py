@@ -1,12 +1,11 @@
-"""A Jupyter Server extension for the course's own additions to JupyterLab.
+"""A Jupyter Server extension: nbgrader's Assignment List with the course's additions.
 
 - errors of the Assignment List are one plain sentence instead of a traceback or silence;
-- deadlines, time left and the standing of each hand-in for `labextension/`, which writes them
+- deadlines, time left and the standing of each hand-in for `labextensions/`, which writes them
   into the Assignment List.
 """
 
 import json
-from pathlib import Path
 from typing import Any
 
 from jupyter_server.base.handlers import APIHandler
@@ -18,9 +17,6 @@ from tornado import web
 from coursehub.errors import CourseHubError
 from coursehub.exchange.client import connect_from_server
 from coursehub.exchange.plugin import Refusal, say
-
-_STOCK = "nbgrader.server_extensions.assignment_list"
-LABEXTENSIONS = Path(__file__).parent / "labextensions"
 
 
 class PlainAssignmentList(AssignmentList):
@@ -85,12 +81,6 @@ class DeadlinesHandler(APIHandler):
                 }
             )
         )
-
-
-def configure_lab(c: Any) -> None:
-    """Add this extension, and its half for the browser, to a server's configuration `c`."""
-    c.ServerApp.jpserver_extensions.update({_STOCK: False, __name__: True})
-    c.LabApp.extra_labextensions_path = [str(LABEXTENSIONS)]
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Who may use nbgrader's formgrader, and how: a Jupyter Server extension.
+"""Who may use nbgrader's formgrader, and how; importing this costs a server nothing.
 
 Stock nbgrader would let `formgrader?path=FOLDER` load, and so execute, an `nbgrader_config.py` that
 a student handed in, with a TA's rights. Staff get the formgrader without that; students get a 403.
@@ -8,17 +8,15 @@ from typing import Any
 
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import url_path_join
-from nbgrader.server_extensions import formgrader
-from nbgrader.server_extensions.formgrader.handlers import FormgraderHandler
 from tornado import web
 
 STOCK = ("nbgrader.server_extensions.formgrader", "nbgrader.server_extensions.course_list")
+GUARDED = "coursehub.grading.guard"
 
 
 def guard_formgrader(c: Any) -> None:
     """In a staff server's configuration `c`: the formgrader, without `?path=`."""
-    c.ServerApp.jpserver_extensions.update({STOCK[0]: False, __name__: True})
-    c.GuardedFormgrader.enabled = True
+    c.ServerApp.jpserver_extensions.update({STOCK[0]: False, GUARDED: True})
     # JupyterLab shows the formgrader in a frame, which the hub forbids unless told otherwise.
     headers = {"Content-Security-Policy": "frame-ancestors 'self'"}
     c.ServerApp.tornado_settings = {"headers": headers}
@@ -27,16 +25,6 @@ def guard_formgrader(c: Any) -> None:
 def refuse_formgrader(c: Any) -> None:
     """In a student server's configuration `c`: no formgrader; asking for it is a 403."""
     c.ServerApp.jpserver_extensions.update({**dict.fromkeys(STOCK, False), __name__: True})
-
-
-class GuardedFormgraderHandler(FormgraderHandler):
-    """The formgrader's entry, which stock nbgrader lets load a configuration by path."""
-
-    async def prepare(self) -> None:
-        """Refuse `?path=`."""
-        await super().prepare()
-        if "path" in self.request.query_arguments:
-            raise web.HTTPError(403, "The formgrader does not load a configuration by path.")
 
 
 class RefusedHandler(JupyterHandler):
@@ -53,12 +41,5 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(app: Any) -> None:
-    base = app.web_app.settings["base_url"]
-    if app.config.GuardedFormgrader.get("enabled", False):
-        # The first matching handler wins.
-        entry = url_path_join(base, "formgrader/?")
-        app.web_app.add_handlers(".*$", [(entry, GuardedFormgraderHandler)])
-        formgrader.load_jupyter_server_extension(app)
-    else:
-        pattern = url_path_join(base, "formgrader(?:/.*)?")
-        app.web_app.add_handlers(".*$", [(pattern, RefusedHandler)])
+    pattern = url_path_join(app.web_app.settings["base_url"], "formgrader(?:/.*)?")
+    app.web_app.add_handlers(".*$", [(pattern, RefusedHandler)])
