@@ -1,6 +1,5 @@
 """When an idle server is stopped."""
 
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from coursehub.course.load import load_course
 from coursehub.course.schedule import window
 from coursehub.errors import CourseFileError
 from coursehub.hub.cull import arbiter, culler_role, culler_service, report_environment
+from coursehub.lab.activity import gpu_users
 from coursehub.settings import CHECKOUT, load_settings
 from tests.deployment import course_text
 
@@ -20,7 +20,7 @@ COURSE = load_course(CHECKOUT / "course.yml")
 DEADLINES = [window(COURSE, each).on_time_before for each in COURSE.assignments]
 HOUR = timedelta(hours=1)
 
-moments = st.datetimes(datetime(2020, 12, 1), datetime(2021, 6, 1), timezones=st.just(UTC))
+moments = st.timedeltas(-60 * 24 * HOUR, 60 * 24 * HOUR).map(DEADLINES[4].__add__)
 limits = st.timedeltas(timedelta(minutes=1), timedelta(days=2))
 
 
@@ -94,12 +94,10 @@ def fake_process(proc: Path, pid: int, command: str, *opened: str) -> None:
     (proc / str(pid) / "fd").mkdir(parents=True)
     (proc / str(pid) / "cmdline").write_bytes(command.replace(" ", "\0").encode())
     for number, target in enumerate(opened):
-        os.symlink(target, proc / str(pid) / "fd" / str(number))
+        (proc / str(pid) / "fd" / str(number)).symlink_to(target)
 
 
 def test_who_uses_a_gpu(tmp_path: Path) -> None:
-    from coursehub.lab.activity import gpu_users
-
     fake_process(tmp_path, 1, "python train.py", "/dev/null", "/dev/nvidiactl", "/dev/nvidia0")
     fake_process(tmp_path, 2, "python kernel-1.json", "/dev/nvidia1", "/dev/nvidia1")
     fake_process(tmp_path, 3, "nvidia-smi", "/dev/nvidiactl", "/dev/nvidia-uvm")
