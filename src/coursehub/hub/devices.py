@@ -22,7 +22,7 @@ from coursehub.settings import Settings
 
 # https://github.com/cncf-tags/container-device-interface/blob/main/SPEC.md: kind is vendor/class
 _GPU_CLASS = "gpu"
-_CDI_NAME = re.compile(r"[^/=\s]+/[^/=\s]+=[^/=\s]+")
+_CDI_NAME = re.compile(r"[\w.-]+/[\w-]+=\w[\w.:-]*", re.ASCII)
 _UUID = re.compile(r"(GPU|MIG)-[0-9A-Za-z/-]+")
 _INDEX = re.compile(r"\d+(:\d+)?")
 _WHOLE_GPU_NODE = re.compile(r"/dev/nvidia\d+")
