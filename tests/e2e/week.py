@@ -120,13 +120,13 @@ def hands_in(assignments: AssignmentList) -> None:
     look(assignments.lab.page, "student-submitted")
 
 
-def shows_the_receipt(alice: Lab, number: int = 1) -> str:
+def shows_the_receipt(alice: Lab, number: int = 1, username: str = "alice") -> str:
     """Open it in the lab; return its path in the home."""
     name = f"{ASSIGNMENT} receipt {number}.txt"
     alice.open_file("receipts", name)
     text = alice.page.locator(".jp-FileEditor .cm-content")
     expect(text).to_contain_text("CourseHub receipt.")
-    expect(text).to_contain_text("handed in by: alice")
+    expect(text).to_contain_text(f"handed in by: {username}")
     expect(text).to_contain_text("in time: yes")
     look(alice.page, "student-receipt")
     return f"receipts/{name}"
