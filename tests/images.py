@@ -1,0 +1,151 @@
+"""The deployed form's images for tests and benches, built as `make images` builds them."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import docker
+
+from coursehub.settings import CHECKOUT
+from tests import apt
+
+BASE = "debian:bookworm-slim"
+RELEASE = "bookworm"
+WHEELS = CHECKOUT / "images" / "wheels"
+BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+PARTS = ("hub", "course", "grader", "proxy", "db", "egress", "student", "student-gpu", "staff")
+PULL_SECONDS = 120
+
+# What Debian's own slim image leaves out.
+SLIM = [
+    f"--dpkgopt=path-{way}=/usr/share/{folder}/*"
+    for way, folder in (
+        ("exclude", "doc"),
+        ("exclude", "info"),
+        ("exclude", "locale"),
+        ("exclude", "man"),
+    )
+] + ["--dpkgopt=path-include=/usr/share/doc/*/copyright"]
+
+
+def build_images(engine: docker.DockerClient) -> None:
+    """Have every image of `PARTS` on the engine, as this checkout says, tagged `latest`.
+
+    Raises:
+        RuntimeError: with the end of what the build says, when it fails.
+    """
+    start = time.monotonic()
+    ensure_base_image(engine)
+    _fetch_wheel()
+    _compose_build()
+    _say(f"all {len(PARTS)} ready after {time.monotonic() - start:.0f} s")
+
+
+def ensure_base_image(engine: docker.DockerClient) -> None:
+    """Have `BASE` on the engine: found, made from Debian's packages, or pulled.
+
+    Raises:
+        RuntimeError: with every reason, when none of these is possible.
+    """
+    if engine.images.list(BASE):
+        return
+    reasons = []
+    for way in (_make_base_image, _pull_base_image):
+        try:
+            return way()
+        except (RuntimeError, subprocess.SubprocessError) as error:
+            reasons.append(str(error))
+    raise RuntimeError(f"no {BASE}; remedy: docker pull {BASE}\n" + "\n".join(reasons))
+
+
+def locked(name: str) -> str:
+    """The version of a package in requirements.lock."""
+    found = re.search(
+        rf"^{re.escape(name)}==(\S+)", (CHECKOUT / "requirements.lock").read_text(), re.M
+    )
+    assert found, f"{name} is not in requirements.lock"
+    return found[1]
+
+
+def _make_base_image() -> None:
+    """The release, minimal and with its updates, from where this machine gets its packages."""
+    if not shutil.which("mmdebstrap"):
+        apt.install(["mmdebstrap"])
+    lines = {each.line() for each in apt.suites(f"{RELEASE}*")}
+    if not lines:
+        lines = {each.line(RELEASE) for each in apt.suites(apt.own_release())}
+    _say(f"making {BASE} from Debian's packages (half a minute, once)")
+    with TemporaryDirectory(prefix="base-") as folder:
+        tarball = str(Path(folder, "base.tar"))
+        command = ["mmdebstrap", "--quiet", "--variant=minbase", *SLIM, RELEASE, tarball]
+        _run([*command, *sorted(lines)])
+        _run(["docker", "import", "--change", 'CMD ["bash"]', tarball, BASE])
+
+
+def _pull_base_image() -> None:
+    _say(f"pulling {BASE}")
+    _run(["docker", "pull", "--quiet", BASE], timeout=PULL_SECONDS)
+
+
+def _fetch_wheel() -> None:
+    """Torch for the images where pip's own settings name a folder with it; else uv downloads it."""
+    version = f"{locked('torch')}+cpu"
+    if list(WHEELS.glob(f"torch-{version}-*.whl")):
+        return
+    WHEELS.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*command, "--dest", str(WHEELS), f"torch=={version}"], capture_output=True)
+
+
+def _compose_build() -> None:
+    """Build, telling one line for each step that is done."""
+    bundle = BUNDLE if BUNDLE.exists() else Path("/dev/null")
+    environment = os.environ | {
+        "BUILDKIT_PROGRESS": "plain",
+        "BASE_IMAGE": BASE,
+        "CA_BUNDLE": os.environ.get("CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or str(bundle),
+    }
+    lines = []
+    with subprocess.Popen(
+        ["docker", "compose", "--profile", "images", "build"],
+        cwd=CHECKOUT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            if found := re.match(r"#\d+ \[(.*?)\] (RUN .*)", line):
+                _say(f"{found[1]} {found[2]}"[:100])
+    if process.returncode:
+        raise RuntimeError("the images do not build:\n" + "\n".join(lines[-40:]))
+
+
+def _run(command: list[str], timeout: float | None = None) -> None:
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=timeout,
+        check=False,
+    )
+    if done.returncode:
+        tail = "\n".join(done.stdout.splitlines()[-10:])
+        raise RuntimeError(f"{command[0]} {command[1]} failed (status {done.returncode})\n{tail}")
+
+
+def _say(what: str) -> None:
+    """Tell the person who is waiting why."""
+    print(f"images: {what}", flush=True)
