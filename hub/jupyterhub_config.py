@@ -1,11 +1,41 @@
-"""JupyterHub's configuration: everything is decided in `coursehub.hub`."""
+"""JupyterHub's configuration: `coursehub.hub` decides; here it meets the course's other parts."""
+
+from datetime import UTC, datetime
 
 from coursehub.course.load import load_course
 from coursehub.exchange.database import connect
+from coursehub.exchange.deadlines import CourseFile, Deadlines
+from coursehub.exchange.ledger import Ledger
 from coursehub.exchange.roster import Roster
+from coursehub.gradebook.access import Access
 from coursehub.hub.configure import configure_hub
+from coursehub.hub.leases import LeaseHistory
 from coursehub.settings import load_settings
+
+
+class Surroundings:
+    """What the hub asks the exchange and the gradebook."""
+
+    def __init__(self) -> None:
+        """Use the course's own database and file."""
+        self.history = LeaseHistory(engine, course.tz)
+        self._deadlines = Deadlines(CourseFile(settings.course), roster)
+        self._ledger = Ledger(engine)
+        self._access = Access(settings.hub_database, settings.gradebook, settings.database)
+
+    def favours(self, username: str) -> bool:
+        """In the night before a deadline: who has not handed in."""
+        pressing = self._deadlines.pressing(username, datetime.now(UTC))
+        return any(not self._ledger.of(username, assignment.name) for assignment in pressing)
+
+    def staff_environment(self, username: str) -> dict[str, str]:
+        """Where the course is in a staff container, and a role of one's own in the gradebook."""
+        return self._access.admit(username)
+
 
 c = get_config()  # noqa: F821
 settings = load_settings()
-configure_hub(c, settings, load_course(settings.course), Roster(connect(settings.database)))
+course = load_course(settings.course)
+engine = connect(settings.database)
+roster = Roster(engine)
+configure_hub(c, settings, course, roster, Surroundings())

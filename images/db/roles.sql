@@ -13,27 +13,13 @@ ALTER ROLE hub LOGIN CREATEROLE PASSWORD :'hub_password';
 ALTER ROLE course LOGIN PASSWORD :'course_password';
 ALTER ROLE grader LOGIN PASSWORD :'grader_password';
 ALTER ROLE graders NOLOGIN;
--- The hub makes one role per staff member. It and the grader use the course's tables as `course`.
+-- The hub makes one role per staff member.
 GRANT graders TO hub WITH ADMIN OPTION;
-GRANT course TO hub, grader;
 
 SELECT format('CREATE DATABASE %I OWNER %I', name, owner)
   FROM (VALUES ('hub', 'hub'), ('course', 'course'), ('gradebook', 'grader')) wanted(name, owner)
   WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = name) \gexec
+-- Who may come in; what each may do with the tables is said by `coursehub migrate`, which makes them.
 REVOKE CONNECT, TEMPORARY ON DATABASE hub, course, gradebook, postgres, template1 FROM PUBLIC;
 GRANT CONNECT ON DATABASE course TO hub, grader, graders;
-GRANT CONNECT ON DATABASE gradebook TO hub, graders;
--- What they make in it belongs to `course`, whoever made it.
-ALTER ROLE hub IN DATABASE course SET role = course;
-ALTER ROLE grader IN DATABASE course SET role = course;
-
--- Staff read the course database, and read and write the gradebook; neither's tables are theirs.
-\connect course
-ALTER DEFAULT PRIVILEGES FOR ROLE course GRANT SELECT ON TABLES TO graders;
-GRANT SELECT ON ALL TABLES IN SCHEMA public TO graders;
-\connect gradebook
-ALTER DEFAULT PRIVILEGES FOR ROLE grader
-  GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO graders;
-ALTER DEFAULT PRIVILEGES FOR ROLE grader GRANT USAGE, SELECT ON SEQUENCES TO graders;
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO graders;
-GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO graders;
+GRANT CONNECT ON DATABASE gradebook TO graders;

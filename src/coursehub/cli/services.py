@@ -23,7 +23,7 @@ def hub() -> None:
         settings = load_settings()
     settings.make_state()
     config = settings.site / "hub" / "jupyterhub_config.py"
-    os.execv(sys.executable, [sys.executable, "-m", "jupyterhub", "--config", str(config)])
+    os.execv(sys.executable, [sys.executable, "-m", "coursehub.hub.clock", "--config", str(config)])
 
 
 @app.command()

@@ -4,6 +4,7 @@ import logging
 from datetime import datetime
 from pathlib import Path
 
+from coursehub.course.idle import NEAR
 from coursehub.course.load import load_course
 from coursehub.course.model import Assignment, Course
 from coursehub.course.schedule import Window, window
@@ -65,6 +66,14 @@ class Deadlines:
         """Release and due times of `assignment` for `username`."""
         until = self._roster.extended_until(username, assignment.name)
         return window(self.course, assignment, until)
+
+    def pressing(self, username: str, now: datetime) -> list[Assignment]:
+        """The assignments that are due for `username` within the next day."""
+        return [
+            assignment
+            for assignment in self.course.assignments
+            if now < self.on_time_before(username, assignment) <= now + NEAR
+        ]
 
     def on_time_before(self, username: str, assignment: Assignment) -> datetime:
         """The first instant that is late for `username`."""

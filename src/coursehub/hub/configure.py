@@ -4,7 +4,7 @@ from typing import Any
 
 from coursehub.course.model import Course
 from coursehub.hub.auth import People, RosterAuthenticator
-from coursehub.hub.deployed import configure_deployed
+from coursehub.hub.deployed import Surroundings, configure_deployed
 from coursehub.hub.embedded import configure_embedded
 from coursehub.settings import Settings
 
@@ -12,16 +12,25 @@ SERVICE = "course"
 _USE_EXCHANGE = f"access:services!service={SERVICE}"
 
 
-def configure_hub(c: Any, settings: Settings, course: Course, people: People) -> None:
+def configure_hub(
+    c: Any,
+    settings: Settings,
+    course: Course,
+    people: People,
+    surroundings: Surroundings,
+) -> None:
     """Fill JupyterHub's configuration `c` for the form that `settings` name."""
     c.JupyterHub.bind_url = settings.bind_url
     c.JupyterHub.db_url = settings.hub_database
     c.ConfigurableHTTPProxy.api_url = settings.proxy_api_url
     _sign_in(c, course, people)
     _rights(c)
-    form = configure_deployed if settings.form == "containers" else configure_embedded
-    service = form(c, settings, people)
-    c.JupyterHub.services = [{"name": SERVICE, "display": False, **service}]
+    c.JupyterHub.services = []
+    if settings.form == "containers":
+        service = configure_deployed(c, settings, course, people, surroundings)
+    else:
+        service = configure_embedded(c, settings, people)
+    c.JupyterHub.services.append({"name": SERVICE, "display": False, **service})
     _pages(c, settings, course)
 
 

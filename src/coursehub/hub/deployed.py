@@ -1,22 +1,81 @@
 """The deployed form: proxy and course service beside the hub, servers as isolated containers."""
 
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
+import docker
+
+from coursehub.course.model import Course
 from coursehub.hub.auth import People
+from coursehub.hub.clock import in_thread, remove_orphans, stop_expired
+from coursehub.hub.containers import ContainerSpawner
+from coursehub.hub.cull import culler_role, culler_service
+from coursehub.hub.devices import find_devices
+from coursehub.hub.gpus import GpuPool
+from coursehub.hub.leases import LeaseHistory
+from coursehub.hub.networks import Networks
+from coursehub.hub.pages import extra_handlers
+from coursehub.hub.profiles import Profiles
+from coursehub.hub.proxy import QuietProxy
 from coursehub.settings import HUB_PORT, Settings
 
 
-def configure_deployed(c: Any, settings: Settings, people: People) -> dict[str, Any]:
+class Surroundings(Protocol):
+    """What the deployed form needs of the course's other parts; see `hub/jupyterhub_config.py`."""
+
+    history: LeaseHistory
+
+    def favours(self, username: str) -> bool:
+        """Whether they go first where several wait for a GPU."""
+
+    def staff_environment(self, username: str) -> dict[str, str]:
+        """What a member of staff's server gets, such as access to the gradebook."""
+
+
+class Engine(NamedTuple):
+    """The Docker engine, and what the hub does with it."""
+
+    client: docker.DockerClient
+    networks: Networks
+    pool: GpuPool | None
+
+
+def configure_deployed(
+    c: Any, settings: Settings, course: Course, people: People, surroundings: Surroundings
+) -> dict[str, Any]:
     """Fill what is the deployed form's own; return the course service's entry."""
+
+    def is_staff(username: str) -> bool:
+        return bool((member := people.find(username)) and member.staff)
+
+    engine = _engine(settings, course, surroundings)
     _network(c, settings)
     _state(c, settings)
+    _servers(c, settings, course, engine.networks)
+    c.ContainerSpawner.is_staff = is_staff
+    # traitlets copies methods together with their objects, functions not.
+    c.ContainerSpawner.staff_environment = lambda name: surroundings.staff_environment(name)
+    if engine.pool:
+        _gpus(c, settings, engine.pool, Profiles(engine.pool, settings, is_staff))
+    _clock(c, settings, engine)
+    c.JupyterHub.services.append(culler_service(settings))
+    c.JupyterHub.load_roles.append(culler_role())
     return {"url": settings.course_url, "api_token": settings.secret("course_token")}
+
+
+def _engine(settings: Settings, course: Course, surroundings: Surroundings) -> Engine:
+    client = docker.from_env()
+    devices = find_devices(client, settings).devices
+    pool = devices and GpuPool(
+        client, settings, course, devices, surroundings.history, favours=surroundings.favours
+    )
+    return Engine(client, Networks(client, settings), pool or None)
 
 
 def _network(c: Any, settings: Settings) -> None:
     """The proxy runs on its own, so that a hub restart drops nobody."""
     c.JupyterHub.hub_bind_url = f"http://0.0.0.0:{HUB_PORT}"
     c.JupyterHub.hub_connect_url = settings.hub_url
+    c.JupyterHub.proxy_class = QuietProxy
     c.ConfigurableHTTPProxy.should_start = False
     c.ConfigurableHTTPProxy.auth_token = settings.secret("proxy_token")
 
@@ -25,3 +84,25 @@ def _state(c: Any, settings: Settings) -> None:
     c.JupyterHub.cookie_secret_file = str(settings.secret_file("cookie_secret"))
     c.JupyterHub.cleanup_servers = False
     c.JupyterHub.cleanup_proxy = False
+
+
+def _servers(c: Any, settings: Settings, course: Course, networks: Networks) -> None:
+    c.JupyterHub.spawner_class = ContainerSpawner
+    # Servers wait their turn in `ContainerSpawner`, where people are told so.
+    c.JupyterHub.concurrent_spawn_limit = 0
+    c.ContainerSpawner.settings = settings
+    c.ContainerSpawner.course_id = course.id
+    c.ContainerSpawner.networks = networks
+
+
+def _gpus(c: Any, settings: Settings, pool: GpuPool, profiles: Profiles) -> None:
+    c.ContainerSpawner.pool = pool
+    c.ContainerSpawner.options_form = lambda spawner: profiles.options_form(spawner)
+    c.JupyterHub.extra_handlers = extra_handlers(pool)
+
+
+def _clock(c: Any, settings: Settings, engine: Engine) -> None:
+    beats = [remove_orphans(engine.client, settings), in_thread(engine.networks.reconcile)]
+    if engine.pool:
+        beats.append(stop_expired(engine.pool))
+    c.ClockedHub.beats = beats
