@@ -206,8 +206,10 @@ class GpuPool:
                 await self._serve()
             except Exception:  # the engine may be away for a while; those who wait keep waiting
                 log.exception("The GPUs' leases could not be read.")
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), _LOOK_SECONDS)
+            if self._queue or self._settled():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_SECONDS):
+                        await self._woken.wait()
 
     async def _serve(self) -> None:
         """Give what is free to those whose turn it is."""

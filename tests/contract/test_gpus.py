@@ -1,0 +1,325 @@
+"""GPUs of a real engine, lent: nobody gets one that somebody has, and the queue is served in order.
+
+The engine's GPUs are four entries of a CDI specification; each maps its own /dev/nvidiaN.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from sqlalchemy import create_engine
+
+from coursehub.course.load import load_course
+from coursehub.errors import SpawnError
+from coursehub.hub.devices import find_devices
+from coursehub.hub.gpus import GpuPool, Lease
+from coursehub.hub.leases import Held, LeaseHistory, metadata
+from coursehub.hub.networks import PROJECT, USER
+from coursehub.settings import CHECKOUT, Settings, load_settings
+
+COURSE = load_course(CHECKOUT / "course.yml")
+NAMES = [f"nvidia.com/gpu={number}" for number in range(4)]
+IMAGE = "debian:bookworm-slim"
+
+
+class World:
+    """An engine, and the containers of one deployment on it."""
+
+    def __init__(self, client: docker.DockerClient, state: Path, cdi: Path) -> None:
+        self.client = client
+        self.state = state
+        self.cdi = cdi
+        self.project = f"gputest-{uuid.uuid4().hex[:8]}"
+        engine = create_engine(f"sqlite:///{state / 'course.sqlite'}")
+        metadata.create_all(engine)
+        # It is noon there, so that no week begins while a test runs.
+        noon = timezone(timedelta(hours=12 - datetime.now(UTC).hour))
+        self.history = LeaseHistory(engine, noon)
+
+    def settings(self, **more: object) -> Settings:
+        return load_settings(
+            state=self.state, project=self.project, gpu_cdi_dirs=str(self.cdi), **more
+        )
+
+    def pool(self, favours: Callable[[str], bool] = lambda _: False, **more: object) -> GpuPool:
+        settings = self.settings(**more)
+        devices = find_devices(self.client, settings).devices
+        return GpuPool(self.client, settings, COURSE, devices, self.history, favours=favours)
+
+    def start(self, username: str, lease: Lease) -> None:
+        """What the spawner does with a lease."""
+        self.client.containers.run(
+            IMAGE,
+            ["sleep", "1000"],
+            name=f"{self.project}-user-{username}",
+            labels={PROJECT: self.project, USER: username, **lease.labels},
+            device_requests=[lease.device_request],
+            environment=lease.environment,
+            init=True,
+            network_mode="none",
+            detach=True,
+        )
+
+    def container(self, username: str) -> Any:
+        return self.client.containers.get(f"{self.project}-user-{username}")
+
+    def remove_all(self) -> None:
+        mine = {"label": f"{PROJECT}={self.project}"}
+        for container in self.client.containers.list(all=True, filters=mine):
+            container.remove(force=True)
+
+
+@pytest.fixture
+def world(tmp_path: Path, engine: Any) -> Iterator[World]:
+    made = World(engine.client, tmp_path, engine.cdi)
+    yield made
+    made.remove_all()
+
+
+class Class:
+    """People who take GPUs and keep them."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.got: dict[str, Lease | None] = {}
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def take(self, pool: GpuPool, username: str) -> None:
+        async with pool.take(username) as lease:
+            self.got[username] = lease
+            if lease is not None:
+                await asyncio.to_thread(self.world.start, username, lease)
+
+    def ask(self, pool: GpuPool, *usernames: str) -> None:
+        for username in usernames:
+            self.tasks[username] = asyncio.create_task(self.take(pool, username))
+
+    async def served(self, *usernames: str) -> None:
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(self.tasks[username] for username in usernames))
+
+    def device(self, username: str) -> str:
+        lease = self.got[username]
+        assert lease is not None
+        return lease.device.name
+
+
+@asynccontextmanager
+async def asking(world: World) -> AsyncIterator[Class]:
+    people = Class(world)
+    yield people
+    for task in people.tasks.values():
+        task.cancel()
+    await asyncio.gather(*people.tasks.values(), return_exceptions=True)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not true():
+            await asyncio.sleep(0.02)
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(test)
+
+
+def test_the_engines_gpus_are_found(world: World) -> None:
+    found = find_devices(world.client, world.settings())
+    assert [device.name for device in found.devices] == NAMES
+    assert find_devices(world.client, world.settings(gpus="none")).devices == ()
+    nowhere = load_settings(state=world.state, gpu_cdi_dirs=str(world.state))
+    missing = find_devices(world.client, nowhere)
+    assert missing.devices == ()
+    assert any(str(world.state) in place for place in missing.looked)
+
+
+def test_four_of_seven_are_served_and_the_others_in_their_order(world: World) -> None:
+    async def test() -> None:
+        pool = world.pool()
+        async with asking(world) as people:
+            people.ask(pool, *"abcd")
+            await people.served(*"abcd")
+            assert sorted(map(people.device, "abcd")) == NAMES
+            people.ask(pool, *"efg")
+            await until(lambda: pool.place("g") is not None)
+            places = [pool.place(name) for name in "efg"]
+            assert [(place.number, place.of) for place in places if place] == [
+                (1, 3),
+                (2, 3),
+                (3, 3),
+            ]
+            expected = places[2].expected if places[2] else None
+            assert expected is not None
+            assert timedelta(minutes=115) < expected <= timedelta(minutes=120)
+            assert await pool.free() == 0
+
+            await asyncio.to_thread(world.container("c").stop, timeout=0)
+            pool.release("c")
+            await people.served("e")
+            assert people.device("e") == people.device("c")
+            assert {"f", "g"}.isdisjoint(people.got)
+
+            await asyncio.to_thread(world.container("a").remove, force=True)  # nobody says so
+            await people.served("f")
+            assert people.device("f") == people.device("a")
+            assert "g" not in people.got
+
+    run(test())
+
+
+def test_those_in_favour_are_served_first(world: World) -> None:
+    async def test() -> None:
+        pool = world.pool(favours=lambda username: username == "g")
+        async with asking(world) as people:
+            people.ask(pool, *"abcd")
+            await people.served(*"abcd")
+            people.ask(pool, *"efg")
+            await until(lambda: pool.place("g") is not None)
+            place = pool.place("g")
+            assert place is not None
+            assert place.number == 1
+            await asyncio.to_thread(world.container("b").stop, timeout=0)
+            pool.release("b")
+            await people.served("g")
+            assert {"e", "f"}.isdisjoint(people.got)
+
+    run(test())
+
+
+def test_a_container_has_its_own_gpu_and_no_other(world: World) -> None:
+    async def test() -> None:
+        pool = world.pool()
+        async with asking(world) as people:
+            people.ask(pool, *"abcd")
+            await people.served(*"abcd")
+            for name in "abcd":
+                listed = world.container(name).exec_run("sh -c 'ls -d /dev/nvidia*'").output
+                assert listed.decode().split() == [f"/dev/nvidia{people.device(name)[-1]}"]
+
+    run(test())
+
+
+def test_a_hub_that_starts_anew_sees_the_same_leases(world: World) -> None:
+    async def test() -> None:
+        async with asking(world) as people:
+            before = world.pool()
+            people.ask(before, *"abcd")
+            await people.served(*"abcd")
+        async with asking(world) as people_later:
+            pool = world.pool()
+            assert await pool.free() == 0
+            assert await pool.expired(datetime.now(UTC)) == []
+            leases = await pool.expired(datetime.now(UTC) + timedelta(days=1))
+            assert {lease.username: lease for lease in leases} == people.got
+            people_later.ask(pool, "e")
+            await until(lambda: pool.place("e") is not None)
+            await asyncio.to_thread(world.container("d").remove, force=True)
+            await people_later.served("e")
+            assert people_later.device("e") == people.device("d")
+
+    run(test())
+
+
+def test_a_container_that_could_not_be_made_gives_its_gpu_back(world: World) -> None:
+    async def test() -> None:
+        pool = world.pool()
+        async with pool.take("a") as lease:
+            assert lease is not None
+            assert await pool.free() == 3  # reserved, although there is no container
+        assert await pool.free() == 4
+        with pytest.raises(RuntimeError):
+            async with pool.take("a"):
+                raise RuntimeError("the engine said no")
+        assert await pool.free() == 4
+
+    run(test())
+
+
+def test_two_hubs_at_once_never_lend_a_gpu_twice(world: World) -> None:
+    async def test() -> None:
+        one, two = world.pool(), world.pool()
+        async with asking(world) as people:
+            people.ask(one, *"acegi")
+            people.ask(two, *"bdfhj")
+            await until(lambda: len(people.got) >= 4)
+            served = list(people.got)
+            await people.served(*served)
+            assert sorted(map(people.device, served)) == NAMES
+            await one.look()
+            await two.look()
+            assert len(people.got) == 4
+
+    run(test())
+
+
+def test_a_shared_gpu_is_lent_to_two_the_least_loaded_first(world: World) -> None:
+    async def test() -> None:
+        pool = world.pool(gpu_shared=2)
+        async with asking(world) as people:
+            for count, name in enumerate("abcdefgh", start=1):
+                people.ask(pool, name)
+                await people.served(name)
+                devices = list(map(people.device, "abcdefgh"[:count]))
+                loads = [devices.count(each) for each in NAMES]
+                assert max(loads) - min(loads) <= 1
+            assert loads == [2, 2, 2, 2]
+            people.ask(pool, "i")
+            await until(lambda: pool.place("i") is not None)
+            assert await pool.free() == 0
+            environment = world.container("a").attrs["Config"]["Env"]
+            assert "PYTORCH_CUDA_ALLOC_CONF=per_process_memory_fraction:0.45" in environment
+
+    run(test())
+
+
+def test_who_waits_may_go_on_without_or_leave(world: World) -> None:
+    async def test() -> None:
+        pool = world.pool(gpus=NAMES[0])
+        async with asking(world) as people:
+            people.ask(pool, "a")
+            await people.served("a")
+            people.ask(pool, *"bcd")
+            await until(lambda: pool.place("d") is not None)
+            assert pool.skip("b")
+            await people.served("b")
+            assert people.got["b"] is None
+            assert pool.leave("c")
+            with pytest.raises(SpawnError, match="left the queue"):
+                await people.served("c")
+            assert not pool.leave("c")
+            assert not pool.skip("a")
+            place = pool.place("d")
+            assert place is not None
+            assert (place.number, place.of) == (1, 1)
+            people.tasks["d"].cancel()  # such as a spawn that the hub gives up
+            await until(lambda: pool.place("d") is None)
+
+    run(test())
+
+
+def test_used_up_minutes_are_refused_and_the_last_lease_is_shorter(world: World) -> None:
+    async def test() -> None:
+        now = datetime.now(UTC).replace(microsecond=0)
+        pool = world.pool(gpu_weekly_minutes=60)
+        for username, minutes in (("a", 50), ("b", 60)):
+            began, over = now - timedelta(minutes=minutes), now
+            world.history.observe([Held(username, "gpu", now + timedelta(hours=9))], began)
+            world.history.observe([], over)
+        async with pool.take("a") as lease:
+            assert lease is not None
+            length = lease.until - now
+        assert timedelta(minutes=9) < length <= timedelta(minutes=10, seconds=30)
+        with pytest.raises(SpawnError, match="used up"):
+            async with pool.take("b"):
+                pass
+        async with pool.take("c") as lease:
+            assert lease is not None
+            assert lease.until - now > timedelta(minutes=59)
+
+    run(test())
