@@ -1,4 +1,7 @@
-"""A Jupyter Server extension for staff: the formgrader, without its way to load a configuration."""
+"""A Jupyter Server extension for staff: the formgrader, guarded and fit for several graders.
+
+It does not load a configuration by path, and graders take turns (see `turns`).
+"""
 
 from typing import Any
 
@@ -6,6 +9,8 @@ from jupyter_server.utils import url_path_join
 from nbgrader.server_extensions import formgrader
 from nbgrader.server_extensions.formgrader.handlers import FormgraderHandler
 from tornado import web
+
+from coursehub.grading.turns import formgrader_handlers
 
 
 class GuardedFormgraderHandler(FormgraderHandler):
@@ -24,6 +29,7 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 def _load_jupyter_server_extension(app: Any) -> None:
     # The first matching handler wins.
-    entry = url_path_join(app.web_app.settings["base_url"], "formgrader/?")
-    app.web_app.add_handlers(".*$", [(entry, GuardedFormgraderHandler)])
+    ours = [(r"/formgrader/?", GuardedFormgraderHandler), *formgrader_handlers()]
+    base = app.web_app.settings["base_url"]
+    app.web_app.add_handlers(".*$", [(url_path_join(base, path), *rest) for path, *rest in ours])
     formgrader.load_jupyter_server_extension(app)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine
 # read what nbgrader's configuration needs: who somebody is (never a password), and until when
 # somebody has more time (never why).
 GRANTS = """
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM hub, grader, graders;
 GRANT USAGE ON SCHEMA public TO hub, grader, graders;
 GRANT SELECT ON people, extensions, ledger TO hub;
 GRANT SELECT, INSERT, UPDATE ON gpu_leases TO hub;
