@@ -19,6 +19,7 @@ from coursehub.exchange.client import Client
 from coursehub.hub.session import Session
 from coursehub.settings import CHECKOUT, Settings, load_settings
 from tests.deployment import PEOPLE, free_port, password
+from tests.engine import cdi_folder
 
 UP_SECONDS = 240
 
@@ -198,6 +199,7 @@ def _prepare(state: Path, course: str, variables: dict[str, Any]) -> Composed:
         "ENV_FILE": str(state / ".env"),
         "DOCKER_SOCKET": socket,
         "DOCKER_GROUP": str(Path(socket).stat().st_gid),
+        "CDI_FOLDER": str(cdi_folder(engine)),
     }
     settings = load_settings(
         state=state, course=state / "course.yml", form="containers", project=project,

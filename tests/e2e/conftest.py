@@ -34,13 +34,18 @@ def pytest_runtest_makereport(
     """After a failure: what every open page shows, and the log of hub and servers."""
     report = yield
     if report.failed:
-        values = getattr(item, "funcargs", {}).values()
-        for chromium in (value for value in values if isinstance(value, Browser)):
-            _photograph(chromium, item.name)
+        values = list(getattr(item, "funcargs", {}).values())
+        photograph_pages(values, item.name)
         for value in values:
             if settings := getattr(value, "settings", None):
                 print_logs([settings.state / "hub.log"])
     return report
+
+
+def photograph_pages(values: list[object], name: str) -> None:
+    """Keep a picture of every open page of the browsers among a test's fixtures."""
+    for chromium in (value for value in values if isinstance(value, Browser)):
+        _photograph(chromium, name)
 
 
 def _photograph(chromium: Browser, name: str) -> None:
