@@ -103,14 +103,14 @@ def _fetch_wheel() -> None:
 
 
 def _compose_build() -> None:
-    """Build, telling one line for each step that is done."""
+    """Build, telling each step that has something to run, once."""
     bundle = BUNDLE if BUNDLE.exists() else Path("/dev/null")
     environment = os.environ | {
         "BUILDKIT_PROGRESS": "plain",
         "BASE_IMAGE": BASE,
         "CA_BUNDLE": os.environ.get("CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or str(bundle),
     }
-    lines = []
+    lines, told = [], set()
     with subprocess.Popen(
         ["docker", "compose", "--profile", "images", "build"],
         cwd=CHECKOUT,
@@ -124,8 +124,11 @@ def _compose_build() -> None:
         assert process.stdout
         for line in process.stdout:
             lines.append(line.rstrip())
-            if found := re.match(r"#\d+ \[(.*?)\] (RUN .*)", line):
-                _say(f"{found[1]} {found[2]}"[:100])
+            # "#12 [TARGET STAGE 1/3] RUN ...", for every target that needs the stage
+            step = re.match(r"#\d+ \[(?:\S+ )?(\S+ \d+/\d+)\] RUN", line)
+            if step and step[1] not in told:
+                told.add(step[1])
+                _say(step[1])
     if process.returncode:
         raise RuntimeError("the images do not build:\n" + "\n".join(lines[-40:]))
 

@@ -23,6 +23,7 @@ from coursehub.cli import gradebook as gradebook_cli
 from coursehub.cli import migrate as migrate_cli
 from coursehub.gradebook.access import Access, role_of
 from coursehub.gradebook.audit import Entry, audit, entries
+from coursehub.grading.turns import turn
 from coursehub.settings import Settings, load_settings
 from tests.contract.miniature import ASSIGNMENT, Miniature
 from tests.deployment import PEOPLE, free_port, open_course, prepare, print_logs
@@ -185,12 +186,22 @@ def test_a_grader_sees_at_once_what_the_other_gave(
     graded: Miniature, graders: list[Grader]
 ) -> None:
     one, other = graders
-    path = f"grade/{grades(one, 'alice')['written']['id']}"
     for points in (1, 2.5, 4):
-        assert other.ask("GET", path)["manual_score"] != points
-        one.ask("PUT", path, manual_score=points, extra_credit=None)
-        assert other.ask("GET", path)["manual_score"] == points
+        before = grades(other, "alice")["written"]
+        assert before["manual_score"] != points
+        one.ask("PUT", f"grade/{before['id']}", manual_score=points, extra_credit=None)
+        assert grades(other, "alice")["written"]["manual_score"] == points
         one, other = other, one
+
+
+def test_a_hand_in_is_autograded_by_one_at_a_time(graded: Miniature, graders: list[Grader]) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with turn(graded.folder, ASSIGNMENT, "carol"):
+            waiting = pool.submit(graders[0].autograde, "carol")
+            assert graders[1].autograde("bob")["success"]
+            assert graders[0].ask("GET", "status") == {"status": True}
+            assert not waiting.done()
+        assert waiting.result(60)["success"]
 
 
 def test_the_last_one_counts_even_with_what_was_there_before(

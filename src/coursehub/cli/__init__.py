@@ -6,7 +6,10 @@ import typer
 
 from coursehub.settings import own_programs_first
 
-PARTS = ("course", "people", "grading", "services", "demo", "setup", "grader")
+PARTS = (
+    "course", "people", "grading", "gradebook",
+    "services", "demo", "setup", "migrate", "grader", "gpus",
+)  # fmt: skip
 
 app = typer.Typer(
     no_args_is_help=True,

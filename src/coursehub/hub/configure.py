@@ -6,6 +6,7 @@ from coursehub.course.model import Course
 from coursehub.hub.auth import People, RosterAuthenticator
 from coursehub.hub.deployed import Surroundings, configure_deployed
 from coursehub.hub.embedded import configure_embedded
+from coursehub.hub.spawner import WARNING
 from coursehub.settings import Settings
 
 SERVICE = "course"
@@ -57,5 +58,7 @@ def _rights(c: Any) -> None:
 
 def _pages(c: Any, settings: Settings, course: Course) -> None:
     c.JupyterHub.template_paths = [str(settings.site / "hub" / "templates")]
-    c.JupyterHub.template_vars.setdefault("announcement", "")
-    c.JupyterHub.template_vars["course_title"] = f"{course.code} {course.title}"
+    c.JupyterHub.template_vars = {
+        "course_title": f"{course.code} {course.title}",
+        "announcement": WARNING if settings.form == "embedded" else "",
+    }

@@ -142,6 +142,7 @@ class ContainerSpawner(DockerSpawner):
         self._take_role(self.role)
         require_room(self.settings.state)
         await self._engine(self._require_api)
+        await self._remove_container()  # dockerspawner does not remove one that still runs
         await self._engine(self.networks.ensure, self.network_name, self.user.name, self.role)
         running = asyncio.ensure_future(super().start())
         try:
@@ -255,6 +256,12 @@ class ContainerSpawner(DockerSpawner):
 
     async def _clear_away(self) -> None:
         """Remove container and network, whatever is left of them; the home stays."""
+        await self._remove_container()
+        await self._engine(self.networks.remove, self.network_name)
+        if self.pool:
+            self.pool.release(self.user.name)
+
+    async def _remove_container(self) -> None:
         try:
             await self.docker("remove_container", self.object_name, force=True, v=True)
         except NotFound:
@@ -262,9 +269,6 @@ class ContainerSpawner(DockerSpawner):
         except APIError as error:
             if error.status_code != 409:  # it is being removed
                 raise
-        await self._engine(self.networks.remove, self.network_name)
-        if self.pool:
-            self.pool.release(self.user.name)
 
     async def _clear_away_quietly(self) -> None:
         """Clear away after a failure, which is what is to be told, not what follows from it."""

@@ -8,7 +8,7 @@ from jupyterhub.services import service
 from traitlets import Integer
 
 from coursehub.hub.auth import People
-from coursehub.hub.spawner import WARNING, EmbeddedSpawner
+from coursehub.hub.spawner import EmbeddedSpawner
 from coursehub.settings import Settings
 
 
@@ -27,7 +27,6 @@ def configure_embedded(c: Any, settings: Settings, people: People) -> dict[str, 
     _network(c, settings)
     _state(c, settings)
     _servers(c, settings, people)
-    c.JupyterHub.template_vars = {"announcement": WARNING}
     service._ServiceSpawner = WatchedService
     return {
         "url": settings.course_url,

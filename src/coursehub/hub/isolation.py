@@ -42,6 +42,7 @@ def _confinement() -> dict[str, Any]:
         # what lies in their home gains nothing by it.
         "tmpfs": {"/tmp": "rw,exec,nosuid,nodev,size=1g,mode=1777"},
         "ipc_mode": "private",
+        "cgroupns": "private",
         "init": True,
         # A dead container stays for a moment, so that the hub can say why; the hub removes it.
         "auto_remove": False,
@@ -58,7 +59,7 @@ def _limits(memory: int) -> dict[str, Any]:
         "pids_limit": 512,
         "shm_size": 512 * 1024**2,  # DataLoader's workers pass batches through it
         "ulimits": [
-            Ulimit(name="nofile", soft=65536, hard=65536),
+            Ulimit(name="nofile", soft=16384, hard=16384),
             Ulimit(name="core", soft=0, hard=0),
         ],
         "log_config": LogConfig(

@@ -9,15 +9,13 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 
-from coursehub.hub.gpus import GpuPool, Place, Standing
+from coursehub.hub.gpus import GpuPool, Standing
 from coursehub.hub.queue import say_length
 from coursehub.settings import Settings
 
-CPU, GPU = "cpu", "gpu"
-
 
 class Profiles:
-    """The form before a server starts, and the note to those who wait for a GPU."""
+    """The form before a server starts."""
 
     def __init__(self, pool: GpuPool, settings: Settings, is_staff: Callable[[str], bool]) -> None:
         """Show what `pool` has.
@@ -35,7 +33,10 @@ class Profiles:
         )
 
     async def options_form(self, spawner: Any) -> str:
-        """JupyterHub's `Spawner.options_form`: HTML, or nothing where there is no GPU."""
+        """JupyterHub's `Spawner.options_form`: HTML, or nothing where there is no GPU.
+
+        It sends `profile`, which is `cpu` or `gpu`.
+        """
         if not self.pool.devices:
             return ""
         username = spawner.user.name
@@ -44,7 +45,9 @@ class Profiles:
         used_up = left is not None and left < timedelta(minutes=1)
         staff = self.is_staff(username)
         return self._templates.get_template("spawn_profiles.html").render(
-            memory=self.settings.staff_memory if staff else self.settings.student_memory,
+            memory=say_memory(
+                self.settings.staff_memory if staff else self.settings.student_memory
+            ),
             cores=self.settings.staff_cpus if staff else self.settings.student_cpus,
             availability=say_standing(standing, len(self.pool.devices)),
             length=say_length(timedelta(minutes=self.settings.gpu_lease_minutes)),
@@ -53,19 +56,10 @@ class Profiles:
             shared=self.settings.gpu_shared,
         )
 
-    def options_from_form(self, form: dict[str, list[str]]) -> dict[str, str]:
-        """JupyterHub's `Spawner.options_from_form`: `{"profile": "cpu"}` or `"gpu"`."""
-        chosen = form.get("profile", [CPU])[0]
-        return {"profile": GPU if chosen == GPU and self.pool.devices else CPU}
 
-    def queue_html(self, place: Place) -> str:
-        """The note to somebody who waits, for `html_message` of a progress event.
-
-        Its buttons work on `spawn_pending.html` alone, which has their forms.
-        """
-        return self._templates.get_template("spawn_queue.html").render(
-            place=place, expected=place.expected and say_length(place.expected)
-        )
+def say_memory(limit: str) -> str:
+    """Say a limit of memory as people write it: `3G` is `3 GB`."""
+    return f"{limit[:-1]} {limit[-1]}B" if limit[-1:].isalpha() else f"{limit} bytes"
 
 
 def say_standing(standing: Standing, gpus: int) -> str:
