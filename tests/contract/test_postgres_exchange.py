@@ -1,0 +1,90 @@
+"""The exchange's whole domain on PostgreSQL: the unit tests of ledger, store and roster once more.
+
+The server's time zone is neither UTC nor the course's.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from coursehub.exchange import migrations
+from coursehub.exchange.database import connect
+from coursehub.exchange.exchange import Exchange
+from coursehub.exchange.roster import Roster
+from coursehub.settings import Settings, load_settings
+from tests.postgres import Postgres
+from tests.unit.test_exchange_ledger import (  # noqa: F401, run here once more
+    book,
+    test_a_changed_row_is_found,
+    test_a_key_gets_one_row,
+    test_a_receipt_that_cannot_be_written_leaves_no_row,
+    test_a_removed_row_is_found,
+    test_each_row_seals_the_one_before,
+    test_threads_append_to_one_gapless_chain,
+    test_what_is_read_back_is_what_was_appended,
+    test_writers_that_know_nothing_of_one_another_take_turns,
+)
+from tests.unit.test_exchange_roster import (  # noqa: F401, run here once more
+    test_a_number_that_is_somebody_elses_undoes_the_whole_import,
+    test_hostile_names_are_kept_to_the_letter,
+    test_import_adds_and_updates_and_leaves_others_alone,
+    test_only_the_right_password_opens,
+    test_the_latest_extension_counts_for_its_student_and_assignment_alone,
+    test_who_left_is_not_found_and_comes_back_with_an_import,
+)
+from tests.unit.test_exchange_store import (  # noqa: F401, run here once more
+    COURSE_FILE,
+    clock,
+    collected,
+    exchange,
+    gradebook,
+    hand_in,
+    opened,
+    test_a_hand_in_lies_in_nbgraders_layout_and_its_receipt_verifies,
+    test_a_key_is_its_owners_and_its_assignments,
+    test_after_a_failing_step_a_retry_gives_exactly_one_row,
+    test_an_extension_counts_before_and_after_the_hand_ins,
+    test_an_interrupted_hand_in_on_time_is_not_displaced_by_a_late_one,
+    test_check_finds_what_is_not_as_receipted,
+    test_the_same_key_gives_the_same_row,
+    test_the_whole_last_minute_is_on_time_to_the_microsecond,
+)
+
+THREADS = 8
+
+
+@pytest.fixture
+def engine(postgres: Postgres) -> Engine:
+    engine = connect(postgres.url("course", postgres.database("course")))
+    migrations.upgrade(engine)
+    return engine
+
+
+@pytest.fixture
+def roster(engine: Engine) -> Roster:
+    return Roster(engine)
+
+
+@pytest.fixture
+def settings(engine: Engine, tmp_path: Path) -> Settings:
+    url = engine.url.render_as_string()
+    return load_settings(state=tmp_path / "state", course=COURSE_FILE, database=url)
+
+
+def test_hand_ins_at_once_by_two_services_make_one_gapless_chain(settings: Settings) -> None:
+    url = f"{settings.database}?application_name=another"  # with connections of its own
+    another = load_settings(
+        state=settings.state, course=COURSE_FILE, database=url, exchange=settings.exchange
+    )
+    services = [opened(settings), Exchange(another)]
+    names = [f"student{number}" for number in range(6 * THREADS)]
+
+    def hand_in_as(number: int) -> int:
+        return hand_in(services[number % 2], username=names[number]).number
+
+    with ThreadPoolExecutor(2 * THREADS) as pool:
+        numbers = list(pool.map(hand_in_as, range(len(names))))
+    assert sorted(numbers) == list(range(1, len(names) + 1))
+    assert services[0].store.check() == len(names)
