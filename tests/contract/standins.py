@@ -113,19 +113,19 @@ def listening_host(*addresses: str) -> Iterator[int]:
         The port.
     """
     link = f"ch{uuid4().hex[:8]}"
-    _ip("link", "add", link, "type", "bridge")
+    change_links("link", "add", link, "type", "bridge")
     try:
         for each in addresses:
-            _ip("addr", "add", f"{each}/32", "dev", link)
-        _ip("link", "set", link, "up")
+            change_links("addr", "add", f"{each}/32", "dev", link)
+        change_links("link", "set", link, "up")
         with ThreadingTCPServer(("0.0.0.0", 0), _Here) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()
             yield server.server_address[1]
             server.shutdown()
     finally:
-        _ip("link", "delete", link)
+        change_links("link", "delete", link)
 
 
-def _ip(*words: str) -> None:
+def change_links(*words: str) -> None:
     """Change this machine's own links; takes root, as the engine does."""
     subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
