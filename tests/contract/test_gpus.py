@@ -22,6 +22,7 @@ from coursehub.hub.gpus import GpuPool, Lease
 from coursehub.hub.leases import Held, LeaseHistory, metadata
 from coursehub.hub.networks import PROJECT, USER
 from coursehub.settings import CHECKOUT, Settings, load_settings
+from tests.engine import cdi_folder
 
 COURSE = load_course(CHECKOUT / "course.yml")
 NAMES = [f"nvidia.com/gpu={number}" for number in range(4)]
@@ -76,8 +77,8 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path, engine: Any) -> Iterator[World]:
-    made = World(engine.client, tmp_path, engine.cdi)
+def world(tmp_path: Path, engine: docker.DockerClient) -> Iterator[World]:
+    made = World(engine, tmp_path, cdi_folder(engine))
     yield made
     made.remove_all()
 

@@ -114,7 +114,7 @@ def test_the_form_says_what_is_free() -> None:
     assert say_standing(Standing(5, 8, 0, timedelta(0)), 4) == "5 of 8 places on 4 GPUs free"
     assert (
         say_standing(Standing(0, 4, 3, 25 * MINUTE), 4)
-        == "none free, 3 are waiting, yours in at most 25 minutes"
+        == "none free, 3 are waiting, yours in about 25 minutes"
     )
     assert say_standing(Standing(0, 4, 0, None), 4) == "none free, nobody is waiting"
 

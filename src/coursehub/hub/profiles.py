@@ -71,5 +71,5 @@ def say_standing(standing: Standing, gpus: int) -> str:
     waiting = f"{standing.waiting} {'is' if standing.waiting == 1 else 'are'} waiting"
     said = ["none free", waiting if standing.waiting else "nobody is waiting"]
     if standing.expected is not None:
-        said.append(f"yours in at most {say_length(standing.expected)}")
+        said.append(f"yours in about {say_length(standing.expected)}")
     return ", ".join(said)

@@ -3,7 +3,7 @@
 // A prebuilt JupyterLab extension without a build step, as deadlines.js of the exchange.
 (() => {
   const WARN_MINUTES = [15, 5];
-  const CHECK_SECONDS = 10;
+  const CHECK_SECONDS = 2;
   const MINUTE = 60000;
   const STYLE = `
     .coursehub-lease { padding: 0 8px; line-height: 24px; font-size: var(--jp-ui-font-size1);
@@ -59,13 +59,9 @@
     box.append(element("p", "", text), button);
   };
 
-  const warning = (left, text) => {
-    const minutes = Math.max(1, Math.ceil(left / MINUTE));
-    return (
-      `${minutes} minute${minutes === 1 ? "" : "s"} left with the GPU. On ${text} this server stops ` +
-      "and the GPU goes to the next. Save your notebooks now: files are kept, variables are not."
-    );
-  };
+  const warning = (minutes, text) =>
+    `Less than ${minutes} minutes left with the GPU. At ${text} this server stops and the GPU goes ` +
+    "to the next. Save your notebooks now: files are kept, variables are not.";
 
   const activate = async () => {
     const config = page();
@@ -82,8 +78,8 @@
       const left = Date.parse(lease.until) - (Date.now() + error);
       const due = warnings.filter((minutes) => left <= minutes * MINUTE);
       warnings = warnings.filter((minutes) => !due.includes(minutes));
-      if (left <= 0) line.say(`The time with the GPU is over since ${lease.text}`);
-      else if (due.length) warn(warning(left, lease.text));
+      if (left <= 0) line.say(`The time with the GPU ended: ${lease.text}`);
+      else if (due.length) warn(warning(Math.min(...due), lease.text));
     };
     check();
     setInterval(check, CHECK_SECONDS * 1000);
