@@ -3,15 +3,12 @@
 from coursehub.exchange.lab import configure_lab
 from coursehub.grading.formgrader import guard_formgrader
 from coursehub.lab.activity import configure_activity
+from coursehub.lab.lease import configure_lease
+from coursehub.lab.slim import slim
 
 c = get_config()  # noqa: F821
+slim(c)
 configure_lab(c)
 guard_formgrader(c)
 configure_activity(c)
-
-# Off as in a student's server; ../README.md says why.
-c.ServerApp.jpserver_extensions.update(
-    dict.fromkeys(("jupyter_lsp", "notebook", "notebook_shim"), False)
-)
-c.LabApp.extension_manager = "readonly"
-c.LabApp.news_url = None
+configure_lease(c)

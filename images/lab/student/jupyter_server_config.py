@@ -3,12 +3,16 @@
 from coursehub.exchange.lab import ASSIGNMENTS, configure_lab
 from coursehub.grading.formgrader import refuse_formgrader
 from coursehub.lab.activity import configure_activity
+from coursehub.lab.lease import configure_lease
 from coursehub.lab.postponed import postpone
+from coursehub.lab.slim import slim
 
 c = get_config()  # noqa: F821
+slim(c)
 configure_lab(c)
 refuse_formgrader(c)
 configure_activity(c)
+configure_lease(c)
 
 # Loaded when first used: they bring nbgrader with them.
 postpone(
@@ -18,10 +22,3 @@ postpone(
         "nbgrader.server_extensions.validate_assignment": "assignments/validate|nbgrader_version",
     },
 )
-
-# Off; README.md says why.
-c.ServerApp.jpserver_extensions.update(
-    dict.fromkeys(("jupyter_lsp", "notebook", "notebook_shim"), False)
-)
-c.LabApp.extension_manager = "readonly"
-c.LabApp.news_url = None

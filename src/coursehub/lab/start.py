@@ -3,7 +3,7 @@
 A class that signs in at the same minute pays for every import once a student. JupyterHub's package
 imports the hub's own database layer and pages along with the part that runs here, and checking
 internationalised web addresses compiles a grammar at import; together they are most of a start.
-`images/lab/README.md` has the figures, `tests/contract/test_lab_start.py` watches over all of it.
+`images/lab/README.md` lists what is left out; `tests/contract/test_lab_start.py` watches over it.
 """
 
 import gc
