@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from docker.errors import APIError
 
 from coursehub.hub.containers import ContainerSpawner
 from coursehub.hub.progress import OPENING, WAITING
@@ -220,6 +223,41 @@ def test_a_start_that_is_called_off_leaves_nothing(site: Site) -> None:
     asyncio.run(call_off(lambda own: own._stage["progress"] == 30))
     asyncio.run(call_off(lambda own: bool(own.object_id)))
     asyncio.run(call_off(lambda own: own._stage["progress"] == 60))
+
+
+def test_a_container_that_the_engine_was_just_making_is_not_left_either(site: Site) -> None:
+    in_hand, go_on, made = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow(ContainerSpawner):
+        def _docker(self, method: str, *args: Any, **named: Any) -> Any:
+            if method != "create_container":
+                return super()._docker(method, *args, **named)
+            in_hand.set()
+            go_on.wait(20)
+            found = super()._docker(method, *args, **named)
+            made.set()
+            return found
+
+    async def call_off() -> None:
+        start = asyncio.ensure_future(spawner(site, "alice", kind=Slow).start())
+        await asyncio.to_thread(in_hand.wait, 20)
+        start.cancel()
+        asyncio.get_running_loop().call_later(0.5, go_on.set)
+        with pytest.raises(asyncio.CancelledError):
+            await start
+        assert await asyncio.to_thread(made.wait, 20)
+        assert left_of(site, "alice") == []
+
+    asyncio.run(call_off())
+
+
+def test_an_engine_that_is_ill_does_not_mean_that_the_server_is_gone(site: Site) -> None:
+    class Ill(ContainerSpawner):
+        def _docker(self, method: str, *args: Any, **named: Any) -> Any:
+            raise APIError("ill", response=SimpleNamespace(status_code=500, reason="", url=""))
+
+    with pytest.raises(APIError):
+        asyncio.run(spawner(site, "alice", kind=Ill).poll())
 
 
 def test_no_more_than_agreed_start_at_once(tmp_path: Path) -> None:
