@@ -1,7 +1,7 @@
 """Addresses that a student's server must not reach, held by the test itself.
 
-Each is a dummy interface of this machine with a small HTTP server behind it, so that "cannot be
-reached" is never "nobody was there": the test first reaches it from where it may be reached.
+Each is a link of this machine that nothing is plugged into, with a small HTTP server behind it, so
+that "cannot be reached" is never "nobody was there": the test first reaches it from where it may.
 """
 
 import subprocess
@@ -25,14 +25,14 @@ class _Answer(BaseHTTPRequestHandler):
 
 @contextmanager
 def standing_in(interface: str, address: str, port: int = 80) -> Iterator[str]:
-    """Hold `address` on a dummy interface and answer HTTP there; yields its URL.
+    """Hold `address` on a link of our own and answer HTTP there; yields its URL.
 
     Args:
-        interface: the dummy's name, at most 15 characters.
+        interface: the link's name, at most 15 characters.
         address: an IPv4 address.
         port: where it listens.
     """
-    subprocess.run(["ip", "link", "add", interface, "type", "dummy"], check=True)
+    subprocess.run(["ip", "link", "add", interface, "type", "bridge"], check=True)
     try:
         subprocess.run(["ip", "address", "add", f"{address}/32", "dev", interface], check=True)
         subprocess.run(["ip", "link", "set", interface, "up"], check=True)
