@@ -1,18 +1,22 @@
 """When an idle server is stopped."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from traitlets.config import Config
 
 from coursehub.course.idle import NEAR, idle_limit
 from coursehub.course.load import load_course
 from coursehub.course.schedule import window
 from coursehub.errors import CourseFileError
 from coursehub.hub.cull import arbiter, culler_role, culler_service, report_environment
-from coursehub.lab.activity import gpu_users
+from coursehub.lab import activity
+from coursehub.lab.activity import Activity, gpu_users
 from coursehub.settings import CHECKOUT, load_settings
 from tests.deployment import course_text
 
@@ -105,3 +109,23 @@ def test_who_uses_a_gpu(tmp_path: Path) -> None:
     (tmp_path / "self").mkdir()
     (tmp_path / "5").mkdir()  # has just ended
     assert sorted(gpu_users(tmp_path)) == [b"python\0kernel-1.json", b"python\0train.py"]
+
+
+@pytest.mark.parametrize(
+    ("state", "other", "active"),
+    [("idle", False, False), ("busy", False, True), ("idle", True, True), ("starting", True, True)],
+)
+def test_a_gpu_that_an_idle_kernel_holds_is_idle(
+    monkeypatch: pytest.MonkeyPatch, state: str, other: bool, active: bool
+) -> None:
+    """This process plays the kernel, which holds a GPU; `other` does too, or not."""
+    own = Path("/proc/self/cmdline").read_bytes()
+    users = [own, b"python\0train.py"] if other else [own]
+    monkeypatch.setattr(activity, "gpu_users", lambda: iter(users))
+    kernel = SimpleNamespace(execution_state=state, provisioner=SimpleNamespace(pid=os.getpid()))
+    kernels = SimpleNamespace(list_kernel_ids=lambda: ["1"], get_kernel={"1": kernel}.get)
+    app = SimpleNamespace(
+        config=Config(), web_app=SimpleNamespace(settings={}), kernel_manager=kernels
+    )
+    Activity(app).look()
+    assert bool(app.web_app.settings) is active

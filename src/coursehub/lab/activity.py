@@ -37,7 +37,7 @@ class Activity(LoggingConfigurable):
 
     def __init__(self, app: Any) -> None:
         """Watch the server `app`."""
-        super().__init__(parent=app)
+        super().__init__(config=app.config)
         self._app = app
 
     def look(self) -> None:
@@ -54,8 +54,7 @@ class Activity(LoggingConfigurable):
         return any(runs_in_front(terminal.ptyproc) for terminal in terminals)
 
     def _busy_gpu(self) -> bool:
-        users = set(gpu_users())
-        return bool(users) and bool(users - self._idle_commands())
+        return bool(set(gpu_users()) - self._idle_commands())
 
     def _idle_commands(self) -> set[bytes]:
         idle = (each for each in self._kernels() if each.execution_state != "busy")
@@ -76,21 +75,26 @@ def runs_in_front(shell: Any) -> bool:
 def gpu_users(proc: Path = Path("/proc")) -> Iterator[bytes]:
     """The command line of every process of this user that has a GPU's device file open."""
     for process in proc.glob("[0-9]*"):
-        with suppress(OSError):  # it has just ended, or is somebody else's
-            for opened in (process / "fd").iterdir():
-                if _GPU_DEVICE.match(str(opened.readlink())):
-                    yield (process / "cmdline").read_bytes()
-                    break
+        if any(map(_GPU_DEVICE.match, open_files(process))):
+            yield command_line(int(process.name), proc)
 
 
-def command_line(pid: int) -> bytes:
+def open_files(process: Path) -> Iterator[str]:
+    """The open files of a process, given as its folder in /proc."""
+    with suppress(OSError):  # it has just ended, or is somebody else's
+        for number in (process / "fd").iterdir():
+            with suppress(OSError):  # just closed
+                yield str(number.readlink())
+
+
+def command_line(pid: int, proc: Path = Path("/proc")) -> bytes:
     """The command line of a process.
 
     A kernel's names its connection file, so it tells kernels apart; processes that it forked, such
     as the workers of a DataLoader, share it.
     """
     with suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
+        return (proc / str(pid) / "cmdline").read_bytes()
     return b""
 
 
