@@ -64,12 +64,10 @@ def ensure_base_image(engine: docker.DockerClient) -> None:
 
 
 def locked(name: str) -> str:
-    """The version of a package in requirements.lock."""
-    found = re.search(
-        rf"^{re.escape(name)}==(\S+)", (CHECKOUT / "requirements.lock").read_text(), re.M
-    )
-    assert found, f"{name} is not in requirements.lock"
-    return found[1]
+    """The version of a package in requirements.lock, by its name however written."""
+    lock = (CHECKOUT / "requirements.lock").read_text()
+    versions = dict(re.findall(r"^(\S+?)==(\S+)", lock, re.MULTILINE))
+    return versions[re.sub(r"[-_.]+", "-", name).lower()]
 
 
 def _make_base_image() -> None:
