@@ -1,8 +1,8 @@
 """A real PostgreSQL for the tests: on loopback, with data of its own, gone when the tests end.
 
 `running_postgres()` takes the server that the machine has, or else one unpacked from Debian's
-package into a private cache folder (see `tests.debian`). Its roles are those of the db image. Its
-time zone is an odd one, since nothing may depend on it.
+package into a private cache folder (see `tests.debian`). Its roles are made by the db image's own
+script. Its time zone is an odd one, since nothing may depend on it.
 """
 
 import os
@@ -30,14 +30,8 @@ UNPACKED = ("postgresql", "postgresql-common")
 USER = "nobody"  # PostgreSQL refuses to run as root
 RECIPE = "1"
 
-# As the db image makes them; "graders" is the group of all staff.
-ROLES = """
-CREATE ROLE graders NOLOGIN;
-CREATE ROLE hub LOGIN CREATEROLE;
-GRANT graders TO hub WITH ADMIN OPTION;
-CREATE ROLE course LOGIN;
-CREATE ROLE grader LOGIN;
-"""
+ROLES = Path(__file__).resolve().parents[1] / "images" / "db" / "roles.sql"
+SERVICES = ("hub", "course", "grader")
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -59,19 +53,14 @@ class Postgres:
         self.folder = folder
         self.log = folder / "log"
         self._programs = programs
-        self._passwords = {role: secrets.token_hex() for role in ("postgres", *_logins())}
+        self._passwords = {role: secrets.token_hex() for role in ("postgres", *SERVICES)}
         self._names = count(1)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self._initialise()
         self.start()
-        with self.superuser() as connection:
-            connection.execute(ROLES)
-            for role in _logins():
-                statement = sql.SQL("ALTER ROLE {} PASSWORD {}")
-                password = self._passwords[role]
-                connection.execute(statement.format(sql.Identifier(role), sql.Literal(password)))
+        self.make_roles()
 
     @property
     def passfile(self) -> Path:
@@ -121,6 +110,19 @@ class Postgres:
                 time.sleep(0.05)
             else:
                 return
+
+    def make_roles(self) -> None:
+        """Make the services' roles and databases, as the db image does at every start."""
+        for role in SERVICES:
+            (self.folder / f"{role}_password").write_text(self._passwords[role])
+        subprocess.run(
+            [self._programs / "psql", "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1",
+             "--host=127.0.0.1", f"--port={self.port}", "--username=postgres", f"--file={ROLES}"],
+            check=True, stdin=subprocess.DEVNULL,
+            env=_environment() | {"COURSEHUB_SECRETS": str(self.folder),
+                                  "PGPASSWORD": self._passwords["postgres"],
+                                  "PGOPTIONS": "-c client_min_messages=warning"},
+        )  # fmt: skip
 
     def stop(self) -> None:
         """Stop the server at once; clients lose their connections."""
@@ -185,7 +187,3 @@ def _environment() -> dict[str, str]:
 def _as_user() -> list[str]:
     as_nobody = ["--reuid", USER, "--regid", "nogroup", "--clear-groups"]
     return ["setpriv", *(as_nobody if os.geteuid() == 0 else [])]
-
-
-def _logins() -> list[str]:
-    return [line.split()[2] for line in ROLES.splitlines() if " LOGIN" in line]
