@@ -4,6 +4,8 @@ The engine's GPUs are four entries of a CDI specification; each maps its own /de
 """
 
 import asyncio
+import json
+import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
@@ -14,19 +16,22 @@ from typing import Any
 import docker
 import pytest
 from sqlalchemy import create_engine
+from typer.testing import CliRunner
 
+from coursehub.cli.gpus import app
 from coursehub.course.load import load_course
 from coursehub.errors import SpawnError
 from coursehub.hub.devices import find_devices
-from coursehub.hub.gpus import GpuPool, Lease
+from coursehub.hub.gpus import Device, GpuPool, Lease
+from coursehub.hub.labels import leases_of
 from coursehub.hub.leases import Held, LeaseHistory, metadata
 from coursehub.hub.networks import PROJECT, USER
 from coursehub.settings import CHECKOUT, Settings, load_settings
 from tests.engine import cdi_folder
+from tests.images import BASE, ensure_base_image
 
 COURSE = load_course(CHECKOUT / "course.yml")
 NAMES = [f"nvidia.com/gpu={number}" for number in range(4)]
-IMAGE = "debian:bookworm-slim"
 
 
 class World:
@@ -56,9 +61,9 @@ class World:
     def start(self, username: str, lease: Lease) -> None:
         """What the spawner does with a lease."""
         self.client.containers.run(
-            IMAGE,
+            BASE,
             ["sleep", "1000"],
-            name=f"{self.project}-user-{username}",
+            name=f"{self.project}-user-{username.strip('[]')}",
             labels={PROJECT: self.project, USER: username, **lease.labels},
             device_requests=[lease.device_request],
             environment=lease.environment,
@@ -78,6 +83,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path, engine: docker.DockerClient) -> Iterator[World]:
+    ensure_base_image(engine)
     made = World(engine, tmp_path, cdi_folder(engine))
     yield made
     made.remove_all()
@@ -242,6 +248,33 @@ def test_a_container_that_could_not_be_made_gives_its_gpu_back(world: World) -> 
     run(test())
 
 
+def test_a_list_older_than_a_container_does_not_lend_its_gpu_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed, container_made = threading.Event(), threading.Event()
+
+    def slowly(*args: Any) -> list[Lease]:
+        leases = leases_of(*args)
+        listed.set()
+        assert container_made.wait(30)
+        return leases
+
+    async def test() -> None:
+        pool = world.pool(gpus=NAMES[0])
+        async with asking(world) as people:
+            async with pool.take("a") as lease:
+                assert lease is not None
+                monkeypatch.setattr("coursehub.hub.gpus.leases_of", slowly)
+                people.ask(pool, "b")
+                assert await asyncio.to_thread(listed.wait, 30)
+                await asyncio.to_thread(world.start, "a", lease)
+            container_made.set()
+            assert await pool.free() == 0
+            assert pool.place("b") is not None
+
+    run(test())
+
+
 def test_two_hubs_at_once_never_lend_a_gpu_twice(world: World) -> None:
     async def test() -> None:
         one, two = world.pool(), world.pool()
@@ -324,3 +357,28 @@ def test_used_up_minutes_are_refused_and_the_last_lease_is_shorter(world: World)
             assert lease.until - now > timedelta(minutes=59)
 
     run(test())
+
+
+def test_the_command_line_shows_who_has_which(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in world.settings(course=CHECKOUT / "course.yml").environment().items():
+        monkeypatch.setenv(name, value)
+    until = datetime(2021, 2, 5, 13, 30, tzinfo=UTC)
+    world.start("[ann]", Lease(Device(NAMES[1]), "[ann]", until))
+
+    table = CliRunner().invoke(app).stdout.splitlines()
+    [line] = [line for line in table if NAMES[1] in line]
+    assert "[ann]" in line
+    assert line.rstrip().endswith("Fri 5 Feb 21:30")
+    assert sum("free" in line for line in table) == 3
+
+    found = json.loads(CliRunner().invoke(app, ["--json"]).stdout)
+    held = {each["device"]: each["leases"] for each in found["devices"]}
+    assert held[NAMES[1]] == [{"username": "[ann]", "until": until.isoformat()}]
+    assert held[NAMES[0]] == []
+
+    world.remove_all()
+    monkeypatch.setenv("COURSEHUB_GPUS", "none")
+    said = CliRunner().invoke(app).stdout
+    assert said == "No GPU found. Looked at: COURSEHUB_GPUS is none.\n"

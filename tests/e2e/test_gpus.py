@@ -27,9 +27,9 @@ from coursehub.course.schedule import say_short
 from coursehub.hub.leases import metadata
 from coursehub.settings import CHECKOUT, Settings, load_settings
 from tests.deployment import free_port, print_logs
+from tests.images import BASE, ensure_base_image
 
 OUTPUT = CHECKOUT / "tests" / "output"
-IMAGE = "debian:bookworm-slim"
 GPU = "nvidia.com/gpu=0"
 PATIENCE = 60_000  # milliseconds until a server must have started on a busy machine
 
@@ -107,7 +107,7 @@ class SmallHub:
         project = self.settings.project + project
         labels = {"project": project, "user": username, "gpu": GPU, "gpu.until": until}
         return self.client.containers.run(
-            IMAGE,
+            BASE,
             ["sleep", "1000"],
             labels={f"coursehub.{key}": value for key, value in labels.items()},
             network_mode="none",
@@ -138,6 +138,7 @@ class SmallHub:
 def hub(
     tmp_path_factory: pytest.TempPathFactory, engine: docker.DockerClient
 ) -> Iterator[SmallHub]:
+    ensure_base_image(engine)
     state = tmp_path_factory.mktemp("hub")
     settings = load_settings(
         state=state,
