@@ -32,6 +32,7 @@ from coursehub.settings import CHECKOUT
 from tests import apt
 
 CACHE = CHECKOUT / ".cache" / "engine"
+SOCKET = Path("/var/run/docker.sock")
 OLDEST = 26
 FAKE_GPUS = 4
 START_SECONDS = 60
@@ -68,10 +69,9 @@ def _find() -> docker.DockerClient | None:
         engine = docker.from_env(timeout=120)
         engine.ping()
     except (docker.errors.DockerException, requests.RequestException) as error:
-        if host or isinstance(error.__context__, PermissionError):
-            raise RuntimeError(
-                f"the engine at {host or 'the usual socket'} does not answer: {error}"
-            ) from error
+        if host or (SOCKET.exists() and not os.access(SOCKET, os.W_OK)):
+            where = host or f"{SOCKET} (is this user in the group docker?)"
+            raise RuntimeError(f"the engine at {where} does not answer: {error}") from error
         return None
     return engine
 
