@@ -30,7 +30,16 @@ class ClockedHub(JupyterHub):  # type: ignore[misc]
     beats: Sequence[Beat] = List(help="Done in turn, over and over, while the hub runs.").tag(
         config=True
     )
+    first: Sequence[Beat] = List(help="Done once, before the hub looks for servers.").tag(
+        config=True
+    )
     beat_seconds: float = Float(10, help="Rest between two rounds of beats.").tag(config=True)
+
+    async def init_spawners(self) -> None:
+        """Make ready for what the hub does now: it looks which servers answer."""
+        for beat in self.first:
+            await beat(self)
+        await super().init_spawners()
 
     async def start(self) -> None:
         """Start the hub, then the clock."""

@@ -102,7 +102,10 @@ def _gpus(c: Any, settings: Settings, pool: GpuPool, profiles: Profiles) -> None
 
 
 def _clock(c: Any, settings: Settings, engine: Engine) -> None:
-    beats = [remove_orphans(engine.client, settings), in_thread(engine.networks.reconcile)]
+    reconcile = in_thread(engine.networks.reconcile)
+    # A hub in a new container is on no server's network yet.
+    c.ClockedHub.first = [reconcile]
+    beats = [remove_orphans(engine.client, settings), reconcile]
     if engine.pool:
         beats.append(stop_expired(engine.pool))
     c.ClockedHub.beats = beats
