@@ -158,7 +158,8 @@ def test_the_database_knows_its_roles(
     opened = house.python(network, CONNECT + DOORS, volumes=mounted(tmp_path)).split("\n")
     # The hub leads the graders and so may come in as one of them.
     assert opened == [
-        "hub hub", "hub course", "hub gradebook", "course course", "grader course", "grader gradebook", "",
+        "hub hub", "hub course", "hub gradebook",
+        "course course", "grader course", "grader gradebook", "",
     ]  # fmt: skip
     house.python(network, CONNECT + STAFF, volumes=mounted(tmp_path))
     processes = str(db.top(ps_args="-eo pid,args")["Processes"])
