@@ -5,12 +5,13 @@ container there.
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -173,16 +174,22 @@ def hub(
                 container.remove(force=True)
 
 
-def await_answer(process: subprocess.Popen[bytes], url: str) -> None:
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if httpx.get(url, trust_env=False).is_success:
-                return
-        except httpx.TransportError:
-            pass
+def await_true(true: Callable[[], bool], seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
         time.sleep(0.1)
-    raise AssertionError(f"{url} does not answer")
+
+
+def await_answer(process: subprocess.Popen[bytes], url: str) -> None:
+    def answers() -> bool:
+        assert process.poll() is None, f"what was to answer at {url} ended"
+        try:
+            return httpx.get(url, trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+    await_true(answers)
 
 
 def photograph(page: Page, name: str) -> None:
@@ -222,7 +229,7 @@ def test_the_queue_is_left_or_skipped(hub: SmallHub, browser: Browser) -> None:
     expect(page.locator("#progress-message")).to_contain_text("number 1 of 1", timeout=10_000)
     elsewhere = hub.sign_in(browser, "bob", at="/hub/spawn-pending/bob")
     elsewhere.locator("#progress-message").get_by_role("button", name="Start").click()
-    page.wait_for_url("**/user/bob/lab**", timeout=PATIENCE)
+    expect(page).to_have_url(re.compile("/user/bob/lab"), timeout=PATIENCE)
     holder.remove(force=True)
 
 
@@ -237,31 +244,22 @@ def test_only_the_own_place_and_only_with_the_pages_token(hub: SmallHub, browser
 def test_a_server_whose_lease_is_over_is_stopped(hub: SmallHub, browser: Browser) -> None:
     page = hub.sign_in(browser, "dan")
     page.get_by_role("button", name="Start").click()
-    page.wait_for_url("**/user/dan/lab**", timeout=PATIENCE)
+    expect(page).to_have_url(re.compile("/user/dan/lab"), timeout=PATIENCE)
+    model = f"{hub.settings.bind_url}/hub/api/users/dan"
+    assert page.request.get(model).json()["server"] == "/user/dan/"
     over = hub.lend("dan", -1)
-    home = browser.contexts[-1].new_page()
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        home.goto(f"{hub.settings.bind_url}/hub/home")
-        if home.get_by_role("button", name="Start My Server").is_visible():
-            break
-        if home.get_by_role("link", name="Start My Server").is_visible():
-            break
-    else:
-        raise AssertionError("the server still runs")
+    await_true(lambda: page.request.get(model).json()["server"] is None)
     over.remove(force=True)
 
 
 def test_orphans_are_removed_and_running_servers_are_not(hub: SmallHub, browser: Browser) -> None:
     page = hub.sign_in(browser, "fay")
     page.get_by_role("button", name="Start").click()
-    page.wait_for_url("**/user/fay/lab**", timeout=PATIENCE)
+    expect(page).to_have_url(re.compile("/user/fay/lab"), timeout=PATIENCE)
     own, orphan = hub.lend("fay", 60, "-orphans"), hub.lend("gus", 60, "-orphans")
-    deadline = time.monotonic() + 30
     names = {"label": f"coursehub.project={hub.settings.project}-orphans"}
-    while orphan in (left := hub.client.containers.list(all=True, filters=names)):
-        assert time.monotonic() < deadline, "the orphan is still there"
-    assert left == [own]
+    await_true(lambda: orphan not in hub.client.containers.list(filters=names))
+    assert hub.client.containers.list(filters=names) == [own]
 
 
 @pytest.fixture
