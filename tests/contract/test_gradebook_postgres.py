@@ -437,3 +437,12 @@ def test_a_database_that_does_not_answer_is_named(
     assert done.exit_code == 2
     assert done.stderr.startswith("course: ")
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("gradebook", ["sqlite://", "sqlite:////nowhere/gradebook.db"])
+def test_where_no_log_is_kept_the_command_says_so(course: Miniature, gradebook: str) -> None:
+    environment = course.settings.environment() | {"COURSEHUB_GRADEBOOK": gradebook}
+    done = CliRunner().invoke(gradebook_cli.app, ["gradebook", "log"], env=environment)
+    assert done.exit_code == 2
+    assert gradebook in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -10,10 +10,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import NullPool, create_engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from coursehub.cli.course import one_line_errors
 from coursehub.course.load import load_course
 from coursehub.course.schedule import say_short
+from coursehub.errors import CourseHubError
 from coursehub.gradebook.audit import Entry, entries
 from coursehub.settings import load_settings
 
@@ -46,7 +48,14 @@ def log(
         settings = load_settings()
         course = load_course(settings.course)
         engine = create_engine(str(settings.gradebook), poolclass=NullPool)
-        found = entries(engine, assignment, student)
+        try:
+            found = entries(engine, assignment, student)
+        except SQLAlchemyError as error:
+            raise CourseHubError(
+                f"{engine.url.render_as_string()} does not answer",
+                key="COURSEHUB_GRADEBOOK",
+                remedy=str(getattr(error, "orig", error)).partition("\n")[0],
+            ) from error
         if as_json:
             records = [{**asdict(entry), "at": entry.at.isoformat()} for entry in found]
             typer.echo(json.dumps(records, indent=2))
