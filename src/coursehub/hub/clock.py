@@ -35,11 +35,11 @@ class ClockedHub(JupyterHub):  # type: ignore[misc]
     )
     beat_seconds: float = Float(10, help="Rest between two rounds of beats.").tag(config=True)
 
-    async def init_spawners(self) -> None:
+    async def init_spawners(self) -> int:
         """Make ready for what the hub does now: it looks which servers answer."""
         for beat in self.first:
             await beat(self)
-        await super().init_spawners()
+        return await super().init_spawners()
 
     async def start(self) -> None:
         """Start the hub, then the clock."""
