@@ -79,6 +79,7 @@ ThreadingHTTPServer(("", 8081), Hub).serve_forever()
 """
 TOKEN = "bench"  # noqa: S105  whatever it is, the stand-in takes it for alice's
 PREFIX = "/user/alice/"
+FIELDS = ("seconds", "cpu", "idle_mb", "used_cpu", "used_mb")
 
 Figures = dict[str, Any]
 
@@ -90,15 +91,17 @@ class Start:
     Attributes:
         seconds: from asking the engine to the server's first answer.
         cpu: CPU seconds of the whole container until then.
-        used_cpu: CPU seconds until JupyterLab's page and the Assignment List, which is loaded at
-            its first use, were served too.
         idle_mb: memory some seconds later, without what the kernel could take back.
+        used_cpu: CPU seconds when JupyterLab's page and the Assignment List, which is loaded at
+            its first use, were served too.
+        used_mb: memory then.
     """
 
     seconds: float
     cpu: float
-    used_cpu: float
     idle_mb: float
+    used_cpu: float
+    used_mb: float
 
 
 def main() -> int:
@@ -128,11 +131,11 @@ def alone() -> tuple[Figures, dict[str, bool]]:
                 say(f"{name}: {starts[name][-1]}")
     figures: Figures = {"rounds": ROUNDS}
     for label, name in (("", ours), ("plain_", "plain")):
-        for field in ("seconds", "cpu", "used_cpu", "idle_mb"):
+        for field in FIELDS:
             values = [getattr(each, field) for each in starts[name]]
             figures[label + field] = round(median(values), 2)
             figures[f"{label}{field}_range"] = [round(min(values), 2), round(max(values), 2)]
-    for field in ("seconds", "cpu", "used_cpu", "idle_mb"):
+    for field in FIELDS:
         figures[f"{field}_ratio"] = round(figures[field] / figures[f"plain_{field}"], 3)
     return figures, {"CPU at most half of plain": figures["cpu_ratio"] <= CPU_RATIO}
 
@@ -185,14 +188,14 @@ def measure(engine: docker.DockerClient, network: Network, image: str) -> Start:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
             await_answer(http, server)
             seconds, cpu = time.monotonic() - began, cpu_seconds(server)
+            time.sleep(SETTLE_SECONDS)
+            idle_mb = memory_mb(server)
             http.headers["Authorization"] = f"token {TOKEN}"
             page = http.get(f"{PREFIX}lab")
             assert "jupyter-config-data" in page.text, page.text
             listed = http.get(f"{PREFIX}assignments", params={"course_id": ""}, timeout=60)
             assert "success" in listed.json(), listed.text
-            used_cpu = cpu_seconds(server)
-        time.sleep(SETTLE_SECONDS)
-        return Start(seconds, cpu, used_cpu, memory_mb(server))
+            return Start(seconds, cpu, idle_mb, cpu_seconds(server), memory_mb(server))
     finally:
         server.remove(force=True, v=True)
 
