@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ from tests.contract.spawners import (
     STAFF,
     Lease,
     Pool,
+    ReachableNetworks,
     container_of,
     left_of,
     make_exchange,
@@ -214,6 +216,7 @@ def test_a_start_that_is_called_off_leaves_nothing(site: Site) -> None:
         own = spawner(site, "alice", cmd=["sleep", "60"])
         start = asyncio.ensure_future(own.start())
         while not after(own):
+            assert not start.done(), start.exception()
             await asyncio.sleep(0.01)
         start.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -225,22 +228,33 @@ def test_a_start_that_is_called_off_leaves_nothing(site: Site) -> None:
     asyncio.run(call_off(lambda own: own._stage["progress"] == 60))
 
 
-def test_a_container_that_the_engine_was_just_making_is_not_left_either(site: Site) -> None:
+@pytest.mark.parametrize("what", ["container", "network"])
+def test_what_the_engine_was_just_making_is_not_left_either(site: Site, what: str) -> None:
     in_hand, go_on, made = threading.Event(), threading.Event(), threading.Event()
 
-    class Slow(ContainerSpawner):
+    def slowly(make: Callable[[], Any]) -> Any:
+        in_hand.set()
+        go_on.wait(20)
+        found = make()
+        made.set()
+        return found
+
+    class SlowContainer(ContainerSpawner):
         def _docker(self, method: str, *args: Any, **named: Any) -> Any:
-            if method != "create_container":
-                return super()._docker(method, *args, **named)
-            in_hand.set()
-            go_on.wait(20)
-            found = super()._docker(method, *args, **named)
-            made.set()
-            return found
+            call = partial(super()._docker, method, *args, **named)
+            return slowly(call) if method == "create_container" else call()
+
+    class SlowNetworks(ReachableNetworks):
+        def ensure(self, *args: Any) -> None:
+            slowly(partial(super().ensure, *args))
 
     async def call_off() -> None:
-        start = asyncio.ensure_future(spawner(site, "alice", kind=Slow).start())
-        await asyncio.to_thread(in_hand.wait, 20)
+        if what == "container":
+            own = spawner(site, "alice", kind=SlowContainer)
+        else:
+            own = spawner(site, "alice", networks=SlowNetworks(site.engine, site.settings))
+        start = asyncio.ensure_future(own.start())
+        assert await asyncio.to_thread(in_hand.wait, 20)
         start.cancel()
         asyncio.get_running_loop().call_later(0.5, go_on.set)
         with pytest.raises(asyncio.CancelledError):
@@ -275,6 +289,7 @@ def test_no_more_than_agreed_start_at_once(tmp_path: Path) -> None:
         spawners = [spawner(site, f"s{number}", kind=Held) for number in range(5)]
         starts = [asyncio.ensure_future(each.start()) for each in spawners]
         while sum(each._stage is OPENING for each in spawners) < 2:
+            assert not any(start.done() for start in starts)
             await asyncio.sleep(0.05)
         told = [(await anext(each.progress()))["message"] for each in spawners]
         Held.looked.set()

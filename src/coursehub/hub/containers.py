@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -14,7 +14,7 @@ from dockerspawner import DockerSpawner
 from jupyterhub.utils import url_path_join, wait_for_http_server
 from tornado.web import HTTPError
 from traitlets import Any as AnyTrait
-from traitlets import Unicode
+from traitlets import Unicode, default
 
 from coursehub.errors import SpawnError
 from coursehub.hub.failures import (
@@ -24,7 +24,7 @@ from coursehub.hub.failures import (
     why_ended,
     why_not_started,
 )
-from coursehub.hub.isolation import USER_ID, home, host_config, staff_mounts
+from coursehub.hub.isolation import USER_ID, egress, home, host_config, staff_mounts
 from coursehub.hub.networks import PROJECT, ROLE, USER, Networks
 from coursehub.hub.progress import MAKING, OPENING, WAITING, Event, in_queue
 from coursehub.settings import Settings
@@ -55,6 +55,9 @@ class ContainerSpawner(DockerSpawner):
     ended = ""
     """Why the last server ended, in words; empty when it was stopped on purpose."""
 
+    role = "student"
+    """`student` or `staff`, by the roster at the time of the start."""
+
     _executor = ThreadPoolExecutor(_ENGINE_CALLS, thread_name_prefix="engine")
     _slots: ClassVar[asyncio.Semaphore | None] = None
     _turns: ClassVar[defaultdict[str, asyncio.Lock]] = defaultdict(asyncio.Lock)
@@ -70,7 +73,6 @@ class ContainerSpawner(DockerSpawner):
         self.prefix = settings.project
         self.name_template = "{prefix}-user-{username}"
         self.object_name = self.network_name = self._object_name_default()
-        self.use_internal_ip = True
         self.remove = True
         self.pull_policy = "never"
         self.hub_connect_url = settings.hub_url
@@ -83,10 +85,10 @@ class ContainerSpawner(DockerSpawner):
         self.post_stop_hook = type(self)._clear_away
         self.options_from_form = _options_from_form
 
-    @property
-    def role(self) -> str:
-        """`staff` or `student`, by today's roster."""
-        return "staff" if self.is_staff(self.user.name) else "student"
+    @default("http_timeout")
+    def _http_timeout_default(self) -> int:
+        """Many labs at once on few cores take their time; one that died is noticed at once."""
+        return 120
 
     @property
     def wants_gpu(self) -> bool:
@@ -101,6 +103,7 @@ class ContainerSpawner(DockerSpawner):
             NotStarted: saying why, in words; nothing is left behind.
         """
         self.ended, self._stage = "", WAITING
+        self.role = "staff" if self.is_staff(self.user.name) else "student"
         if self.handler:
             self._xsrf = self.handler.xsrf_token.decode()
         # A start that was called off clears away before the next one of the same person begins.
@@ -115,45 +118,40 @@ class ContainerSpawner(DockerSpawner):
 
     async def _start(self) -> tuple[str, int]:
         async with AsyncExitStack() as until_it_answers:
-            async with self._borrow_gpu() as self._lease:
+            borrowed = self.pool.take(self.user.name) if self.wants_gpu else nullcontext()
+            async with borrowed as self._lease:  # afterwards the container's labels hold it
                 await until_it_answers.enter_async_context(self._slot())
                 address = await self._run_container()
             await self._await_answer(*address)
         return address
 
-    @asynccontextmanager
-    async def _borrow_gpu(self) -> AsyncIterator["Lease | None"]:
-        """Wait for a GPU, if one is wanted; afterwards the container's labels hold it."""
-        if not self.wants_gpu:
-            yield None
-            return
-        async with self.pool.take(self.user.name) as lease:
-            yield lease
-
     def _slot(self) -> asyncio.Semaphore:
         """One of the places for servers that start at the same time, shared by all spawners."""
-        cls = type(self)
-        if cls._slots is None:
-            cls._slots = asyncio.Semaphore(self.settings.starts_at_once)
-        return cls._slots
+        if ContainerSpawner._slots is None:
+            ContainerSpawner._slots = asyncio.Semaphore(self.settings.starts_at_once)
+        return ContainerSpawner._slots
 
     async def _run_container(self) -> tuple[str, int]:
+        """Make network and container; what the engine has in hand cannot be called back."""
+        running = asyncio.ensure_future(self._make_and_run())
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await asyncio.wait([running])
+            raise
+
+    async def _make_and_run(self) -> tuple[str, int]:
         self._stage = MAKING
-        self._take_role(self.role)
+        self._take_role()
         require_room(self.settings.state)
         await self._engine(self._require_api)
         await self._remove_container()  # dockerspawner does not remove one that still runs
         await self._engine(self.networks.ensure, self.network_name, self.user.name, self.role)
-        running = asyncio.ensure_future(super().start())
-        try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            await asyncio.wait([running])  # what the engine has in hand cannot be called back
-            raise
+        return await super().start()
 
-    def _take_role(self, role: str) -> None:
+    def _take_role(self) -> None:
         """Image, size and mounts, which follow the role that the user has today."""
-        settings, staff = self.settings, role == "staff"
+        settings, staff = self.settings, self.role == "staff"
         student_image = settings.gpu_image if self._lease else settings.student_image
         self.image = settings.staff_image if staff else student_image
         self.mem_limit = settings.staff_memory if staff else settings.student_memory
@@ -179,7 +177,7 @@ class ContainerSpawner(DockerSpawner):
         env["COURSEHUB_EXCHANGE_URL"] = self.settings.exchange_url
         env["OMP_NUM_THREADS"] = str(max(1, int(self.cpu_limit)))
         if self.settings.internet:
-            env |= _egress()
+            env |= egress()
         if self._lease:
             env |= self._lease.environment
         if self.role == "staff":
@@ -299,13 +297,3 @@ class ContainerSpawner(DockerSpawner):
 def _options_from_form(form: Mapping[str, list[str]]) -> dict[str, str]:
     """The one thing that people choose; whatever else arrives is dropped."""
     return {"profile": "gpu" if form.get("profile") == ["gpu"] else "cpu"}
-
-
-def _egress() -> dict[str, str]:
-    """The way to the internet, in the two spellings that programs look for."""
-    upper = {
-        "HTTP_PROXY": "http://egress:3128",
-        "HTTPS_PROXY": "http://egress:3128",
-        "NO_PROXY": "proxy,hub,localhost,127.0.0.1",
-    }
-    return upper | {name.lower(): value for name, value in upper.items()}

@@ -102,3 +102,13 @@ def staff_mounts(project: str, course_id: str) -> list[dict[str, Any]]:
             for folder in _READ_ONLY_IN_EXCHANGE
         ),
     ]
+
+
+def egress() -> dict[str, str]:
+    """The way to the internet as a server is told, in the two spellings programs look for."""
+    upper = {
+        "HTTP_PROXY": "http://egress:3128",
+        "HTTPS_PROXY": "http://egress:3128",
+        "NO_PROXY": "proxy,hub,localhost,127.0.0.1",
+    }
+    return upper | {name.lower(): value for name, value in upper.items()}
