@@ -32,6 +32,10 @@ class Surroundings:
         """Where the course is in a staff container, and a role of one's own in the gradebook."""
         return self._access.admit(username)
 
+    def tidy(self) -> None:
+        """Close the gradebook to whoever is no longer staff."""
+        self._access.keep_only([person.username for person in roster.everyone() if person.staff])
+
 
 c = get_config()  # noqa: F821
 settings = load_settings()

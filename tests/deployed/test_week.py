@@ -33,7 +33,7 @@ from tests.e2e.week import (
 def course(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
     """Assignment 1 opened an hour ago: the grader releases it by itself."""
     state = tmp_path_factory.mktemp("week")
-    with composed(state, open_course(now=datetime.now(UTC))) as running:
+    with composed(state, open_course(now=datetime.now(UTC)), COURSEHUB_GPUS="none") as running:
         yield running
 
 

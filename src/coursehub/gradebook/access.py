@@ -7,7 +7,7 @@ has the rights; the services' own roles are made by the db image.
 
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,6 +28,15 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO graders;
 REVOKE ALL ON audit, alembic_version FROM graders;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM graders;
 GRANT SELECT ON audit, alembic_version TO graders;
+"""
+
+# The user names of all who may come in now; a role's comment holds its person's.
+ADMITTED = """
+SELECT shobj_description(member.oid, 'pg_authid')
+  FROM pg_auth_members
+  JOIN pg_roles member ON member.oid = pg_auth_members.member
+  JOIN pg_roles admitted ON admitted.oid = pg_auth_members.roleid
+  WHERE admitted.rolname = %s AND member.rolcanlogin AND member.rolname LIKE 'ta\\_%%'
 """
 
 
@@ -88,6 +97,14 @@ class Access:
                 connection.execute(sql.SQL("ALTER ROLE {} NOLOGIN PASSWORD NULL").format(name))
                 # Rights are looked up at every statement, also in sessions that are open now.
                 connection.execute(sql.SQL("REVOKE {} FROM {}").format(sql.Identifier(GROUP), name))
+
+    def keep_only(self, staff: Collection[str]) -> None:
+        """Take the access of everybody away who is not one of `staff` any more."""
+        with self._connected() as connection:
+            admitted = connection.execute(ADMITTED, [GROUP]).fetchall()
+        for (username,) in admitted:
+            if username not in staff:
+                self.dismiss(username)
 
     @contextmanager
     def _connected(self) -> Iterator[psycopg.Connection]:

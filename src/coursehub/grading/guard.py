@@ -1,16 +1,23 @@
 """A Jupyter Server extension for staff: the formgrader, guarded and fit for several graders.
 
-It does not load a configuration by path, and graders take turns (see `turns`).
+It does not load a configuration by path. nbgrader's formgrader keeps one database session for as
+long as the server runs: what another grader gave is not seen, and after one error every later
+request fails. Here each request leaves its session behind, and each that changes something waits
+for its turn.
 """
 
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 from jupyter_server.utils import url_path_join
 from nbgrader.server_extensions import formgrader
+from nbgrader.server_extensions.formgrader import apihandlers, handlers
+from nbgrader.server_extensions.formgrader.base import BaseHandler
 from nbgrader.server_extensions.formgrader.handlers import FormgraderHandler
+from sqlalchemy.exc import SQLAlchemyError
 from tornado import web
 
-from coursehub.grading.turns import formgrader_handlers
+from coursehub.grading.turns import when_free
 
 
 class GuardedFormgraderHandler(FormgraderHandler):
@@ -21,6 +28,45 @@ class GuardedFormgraderHandler(FormgraderHandler):
         await super().prepare()
         if "path" in self.request.query_arguments:
             raise web.HTTPError(403, "The formgrader does not load a configuration by path.")
+
+
+class _TakesTurns:
+    """What the formgrader's handlers do beside their own work."""
+
+    _turn: IO[bytes] | None = None
+
+    async def prepare(self: Any) -> None:
+        """Before a change, wait for the turn; meanwhile the server answers others."""
+        await super().prepare()  # type: ignore[misc]
+        if self.current_user and self.request.method in ("POST", "PUT"):
+            # POST is a step for an assignment, or for one student's; PUT writes a few rows.
+            what = self.path_args if self.request.method == "POST" else ["gradebook"]
+            self._turn = await when_free(Path(self.coursedir.root), *what)
+
+    def on_finish(self: Any) -> None:
+        """Close the database session, and let the next one have the turn."""
+        super().on_finish()  # type: ignore[misc]
+        try:
+            if gradebook := self.settings["nbgrader_gradebook"]:
+                gradebook.close()  # it opens itself again when it is used
+        except SQLAlchemyError as error:  # the database went away meanwhile
+            self.log.warning("the gradebook could not be closed: %s", error)
+            self.settings["nbgrader_gradebook"] = None
+        finally:
+            if self._turn:
+                self._turn.close()
+
+
+def formgrader_handlers() -> list[tuple[Any, ...]]:
+    """nbgrader's own handlers of the formgrader, in order, made fit for several graders."""
+    stock = [*handlers.default_handlers, *apihandlers.default_handlers]
+    return [(path, _taking_turns(handler), *rest) for path, handler, *rest in stock]
+
+
+def _taking_turns(handler: type) -> type:
+    if not issubclass(handler, BaseHandler):
+        return handler  # static files
+    return type(handler.__name__, (_TakesTurns, handler), {})
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:

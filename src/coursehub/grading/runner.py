@@ -24,6 +24,7 @@ from nbgrader.apps import NbGraderAPI
 from traitlets.config import Config
 
 from coursehub.errors import CourseHubError
+from coursehub.grading.turns import turn
 from coursehub.settings import own_programs_first
 
 MakeConfig = Callable[[], Config]
@@ -167,7 +168,8 @@ def _start_worker(make_config: MakeConfig, log: Path) -> None:
 
 
 def _autograde_one(assignment: str, student: str) -> Graded:
-    answer = _worker_api.autograde(assignment, student)
+    with turn(Path(_worker_api.coursedir.root), assignment, student):
+        answer = _worker_api.autograde(assignment, student)
     return Graded(student, answer["success"], None if answer["success"] else _reason(answer))
 
 

@@ -30,6 +30,9 @@ class Surroundings(Protocol):
     def staff_environment(self, username: str) -> dict[str, str]:
         """What a member of staff's server gets, such as access to the gradebook."""
 
+    def tidy(self) -> None:
+        """Take away what people have who are no longer staff."""
+
 
 class Engine(NamedTuple):
     """The Docker engine, and what the hub does with it."""
@@ -56,7 +59,7 @@ def configure_deployed(
     c.ContainerSpawner.staff_environment = lambda name: surroundings.staff_environment(name)
     if engine.pool:
         _gpus(c, settings, engine.pool, Profiles(engine.pool, settings, is_staff))
-    _clock(c, settings, engine)
+    _clock(c, settings, engine, surroundings)
     c.JupyterHub.services.append(culler_service(settings))
     c.JupyterHub.load_roles.append(culler_role())
     return {"url": settings.course_url, "api_token": settings.secret("course_token")}
@@ -101,11 +104,11 @@ def _gpus(c: Any, settings: Settings, pool: GpuPool, profiles: Profiles) -> None
     c.JupyterHub.extra_handlers = extra_handlers(pool)
 
 
-def _clock(c: Any, settings: Settings, engine: Engine) -> None:
+def _clock(c: Any, settings: Settings, engine: Engine, surroundings: Surroundings) -> None:
     reconcile = in_thread(engine.networks.reconcile)
     # A hub in a new container is on no server's network yet.
     c.ClockedHub.first = [reconcile]
-    beats = [remove_orphans(engine.client, settings), reconcile]
+    beats = [remove_orphans(engine.client, settings), reconcile, in_thread(surroundings.tidy)]
     if engine.pool:
         beats.append(stop_expired(engine.pool))
     c.ClockedHub.beats = beats

@@ -22,8 +22,8 @@ class Profiles:
 
         Args:
             pool: the GPUs.
-            settings: memory and cores of servers, length of leases, where templates lie.
-            is_staff: whether a user name belongs to staff, whose servers are larger.
+            settings: memory and cores of students' servers, length of leases, where templates lie.
+            is_staff: whether a user name belongs to staff, who have nothing to choose.
         """
         self.pool = pool
         self.settings = settings
@@ -37,18 +37,15 @@ class Profiles:
 
         It sends `profile`, which is `cpu` or `gpu`.
         """
-        if not self.pool.devices:
-            return ""
         username = spawner.user.name
+        if not self.pool.devices or self.is_staff(username):  # staff grade, they do not train
+            return ""
         standing = await self.pool.standing()
         left = await self.pool.left_this_week(username)
         used_up = left is not None and left < timedelta(minutes=1)
-        staff = self.is_staff(username)
         return self._templates.get_template("spawn_profiles.html").render(
-            memory=say_memory(
-                self.settings.staff_memory if staff else self.settings.student_memory
-            ),
-            cores=self.settings.staff_cpus if staff else self.settings.student_cpus,
+            memory=say_memory(self.settings.student_memory),
+            cores=self.settings.student_cpus,
             availability=say_standing(standing, len(self.pool.devices)),
             length=say_length(timedelta(minutes=self.settings.gpu_lease_minutes)),
             minutes_left=None if left is None else left // timedelta(minutes=1),
