@@ -8,13 +8,16 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from coursehub.settings import CHECKOUT
 from tests.deployment import free_port
@@ -70,6 +73,10 @@ class Server:
         """Top-level packages imported so far."""
         modules = re.findall(r"^import time:.*\| +([\w.]+)$", self.log.read_text(), re.M)
         return {module.partition(".")[0] for module in modules}
+
+    def kernel_ran(self) -> bool:
+        """Whether a kernel has been started since the server was."""
+        return "IPKernelApp" in self.log.read_text()
 
     def get(self, page: str, token: str | None = None, **params: str) -> httpx.Response:
         """Ask for something of alice's server."""
@@ -168,6 +175,30 @@ def test_the_hub_still_decides_who_gets_in(server: Server, path: str, token: str
 
 def test_the_formgrader_is_refused_without_loading_it(server: Server) -> None:
     assert server.get("formgrader", "of-alice").status_code == 403
+
+
+def test_the_server_answers_while_it_validates(tmp_path: Path) -> None:
+    home = tmp_path / "alice"
+    home.mkdir()
+    go_on = home / "go_on"
+    wait = f"import os, time\nwhile not os.path.exists({str(go_on)!r}): time.sleep(0.1)"
+    nbformat.write(new_notebook(cells=[new_code_cell(wait)]), home / "slow.ipynb")
+    with served(home) as server, ThreadPoolExecutor(1) as pool:
+        validating = pool.submit(
+            server.http.post,
+            "/user/alice/assignments/validate",
+            json={"path": "slow.ipynb"},
+            headers={"Authorization": "token of-alice"},
+        )
+        try:
+            while not server.kernel_ran():
+                assert not validating.done(), validating.result().text
+                time.sleep(0.1)
+            assert server.get("api/contents", "of-alice").status_code == 200
+            assert not validating.done(), "the notebook ran before the server answered"
+        finally:
+            go_on.touch()
+        assert validating.result().json()["success"], validating.result().text
 
 
 def test_a_students_files_do_not_get_into_the_server(tmp_path: Path) -> None:

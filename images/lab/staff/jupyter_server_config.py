@@ -12,3 +12,6 @@ configure_lab(c)
 guard_formgrader(c)
 configure_activity(c)
 configure_lease(c)
+c.ServerApp.jpserver_extensions.update(
+    {"nbgrader.server_extensions.validate_assignment": False, "coursehub.lab.validate": True}
+)

@@ -15,10 +15,11 @@ configure_activity(c)
 configure_lease(c)
 
 # Loaded when first used: they bring nbgrader with them.
+c.ServerApp.jpserver_extensions.update({"nbgrader.server_extensions.validate_assignment": False})
 postpone(
     c,
     {
         ASSIGNMENTS: "assignments|courses|coursehub/deadlines|nbgrader_version",
-        "nbgrader.server_extensions.validate_assignment": "assignments/validate|nbgrader_version",
+        "coursehub.lab.validate": "assignments/validate",
     },
 )
