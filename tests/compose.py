@@ -158,14 +158,22 @@ def composed(
         people: the roster, CSV.
         variables: what .env would hold, such as COURSEHUB_GPUS.
     """
+    with prepared(state, course, **variables) as deployment:
+        try:
+            deployment.compose("up", "--detach", "--wait", "--wait-timeout", str(UP_SECONDS))
+            deployment.enrol(people)
+            yield deployment
+        except BaseException:
+            print_container_logs(deployment)
+            raise
+
+
+@contextmanager
+def prepared(state: Path, course: str, **variables: object) -> Iterator[Composed]:
+    """A deployed form that is not started yet; gone with all its volumes afterwards."""
     deployment = _prepare(state, course, variables)
     try:
-        deployment.compose("up", "--detach", "--wait", "--wait-timeout", str(UP_SECONDS))
-        deployment.enrol(people)
         yield deployment
-    except BaseException:
-        print_container_logs(deployment)
-        raise
     finally:
         _remove(deployment)
 

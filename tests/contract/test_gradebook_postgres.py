@@ -303,7 +303,13 @@ def as_grader(
     access: Access, username: str, url: str = "COURSEHUB_GRADEBOOK"
 ) -> psycopg.Connection:
     """A connection as a staff member, with a password fresh from the hub."""
-    environment = access.admit(username)
+    return connect_with(access.admit(username), url)
+
+
+def connect_with(
+    environment: dict[str, str], url: str = "COURSEHUB_GRADEBOOK"
+) -> psycopg.Connection:
+    """A connection with what a staff member's server was given."""
     parts = make_url(environment[url])
     assert parts.password is None
     return psycopg.connect(
@@ -415,6 +421,14 @@ def test_who_is_dismissed_is_out_at_once(course: Miniature, access: Access) -> N
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("SELECT * FROM grade")
     as_grader(access, "carol").execute("SELECT * FROM grade")
+
+
+def test_who_is_no_longer_staff_is_out(course: Miniature, access: Access) -> None:
+    environments = {name: access.admit(name) for name in ("erin", "o'dave@x")}
+    access.keep_only(["erin"])
+    connect_with(environments["erin"]).execute("SELECT * FROM grade")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed|not permit"):
+        connect_with(environments["o'dave@x"])
 
 
 def test_another_start_changes_nothing(graded: Miniature, postgres: Postgres) -> None:
