@@ -69,7 +69,7 @@ def test_a_gpu_that_is_gone_is_said_so(site: Site, monkeypatch: pytest.MonkeyPat
     ):
         monkeypatch.setattr(Lease, "device_request", request)
         own = spawner(site, "alice", pool=Pool())
-        own.user_options = {"profile": "gpu"}
+        own.profile = "gpu"
         assert fails(own).startswith("The GPU that was yours to use is not there any more.")
         assert left_of(site, "alice") == []
 

@@ -325,7 +325,7 @@ def test_progress_tells_each_stage_once(site: Site) -> None:
 def test_a_lease_gives_exactly_its_device_and_the_image_for_it(site: Site) -> None:
     pool = Pool()
     own = spawner(site, "alice", pool=pool)
-    own.user_options = {"profile": "gpu"}
+    own.profile = "gpu"
     asyncio.run(own.start())
     assert run_in(site, "alice", "ls /dev | grep nvidia") == "nvidia0\n"
     found = container_of(site, "alice")["Config"]
@@ -352,7 +352,7 @@ def test_who_has_no_lease_starts_without_a_gpu(
 ) -> None:
     make_exchange(site)
     own = spawner(site, name, pool=pool)
-    own.user_options = {"profile": profile}
+    own.profile = profile
     asyncio.run(own.start())
     assert run_in(site, name, "ls /dev | grep -c nvidia") == "0\n"
     expected = site.settings.staff_image if name in STAFF else site.settings.student_image
@@ -369,6 +369,10 @@ def test_who_has_no_lease_starts_without_a_gpu(
     ],
 )
 def test_only_the_profile_is_taken_from_the_form(
-    site: Site, form: dict[str, list[str]], profile: str
+    site: Site, form: dict[str, list[str]], profile: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert spawner(site, "alice").options_from_form(form) == {"profile": profile}
+    own = spawner(site, "alice")
+    options = own.options_from_form(form)
+    asyncio.run(own._run_apply_user_options(options))
+    assert options == {"profile": own.profile} == {"profile": profile}
+    assert caplog.messages == [], "JupyterHub knows what the options are for"

@@ -60,8 +60,6 @@ profiles = Profiles(pool, settings, lambda name: False)
 
 class WaitingSpawner(EmbeddedSpawner):
     async def start(self):
-        xsrf = self.handler.xsrf_token.decode()
-        self.waiting = lambda: in_queue(pool.place(self.user.name), self.hub.base_url, xsrf)
         gpu = self.user_options.get("profile") == ["gpu"]
         async with pool.take(self.user.name) if gpu else nullcontext() as lease:
             self.environment = {"TEST_LEASE": str(lease)}
@@ -69,7 +67,7 @@ class WaitingSpawner(EmbeddedSpawner):
 
     async def progress(self):
         if pool.place(self.user.name):
-            yield self.waiting()
+            yield in_queue(pool.place(self.user.name))
 
 
 c = get_config()

@@ -86,6 +86,7 @@ def stop_expired(pool: GpuPool) -> Beat:
             if spawner is None or not spawner.ready:
                 continue  # starting or stopping already; without a spawner it is an orphan
             hub.log.info("The lease of %s for %s is over.", lease.device.name, lease.username)
+            spawner.ended = f"Your GPU's time was over at {lease.until_text}; your files are kept."
             await _stop(hub, spawner)
             pool.release(lease.username)
 

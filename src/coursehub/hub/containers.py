@@ -55,6 +55,9 @@ class ContainerSpawner(DockerSpawner):
     ended = ""
     """Why the last server ended, in words; empty when it was stopped on purpose."""
 
+    profile = "cpu"
+    """`cpu` or `gpu`, as chosen for this start."""
+
     role = "student"
     """`student` or `staff`, by the roster at the time of the start."""
 
@@ -64,7 +67,6 @@ class ContainerSpawner(DockerSpawner):
 
     _lease: "Lease | None" = None
     _stage: Event = WAITING
-    _xsrf = ""
 
     def __init__(self, **named: Any) -> None:
         """Settle what does not depend on who the user is today."""
@@ -84,6 +86,7 @@ class ContainerSpawner(DockerSpawner):
         self.extra_host_config = type(self)._host_config
         self.post_stop_hook = type(self)._clear_away
         self.options_from_form = _options_from_form
+        self.apply_user_options = {"profile": "profile"}
 
     @default("http_timeout")
     def _http_timeout_default(self) -> int:
@@ -93,8 +96,8 @@ class ContainerSpawner(DockerSpawner):
     @property
     def wants_gpu(self) -> bool:
         """Whether a GPU was asked for, and there is any to lend; staff get none."""
-        asked = self.user_options.get("profile") == "gpu"
-        return asked and self.role == "student" and bool(self.pool and self.pool.devices)
+        asked = self.profile == "gpu" and self.role == "student"
+        return asked and bool(self.pool and self.pool.devices)
 
     async def start(self) -> tuple[str, int]:
         """Start the server and return its address when it answers.
@@ -104,8 +107,6 @@ class ContainerSpawner(DockerSpawner):
         """
         self.ended, self._stage = "", WAITING
         self.role = "staff" if self.is_staff(self.user.name) else "student"
-        if self.handler:
-            self._xsrf = self.handler.xsrf_token.decode()
         # A start that was called off clears away before the next one of the same person begins.
         async with self._turns[self.object_name]:
             try:
@@ -246,7 +247,7 @@ class ContainerSpawner(DockerSpawner):
         told: Event = {}
         while True:
             place = self.pool.place(self.user.name) if self.pool else None
-            event = in_queue(place, self.hub.base_url, self._xsrf) if place else self._stage
+            event = in_queue(place) if place else self._stage
             if event != told:
                 told = event
                 yield dict(event)
