@@ -26,4 +26,5 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Every program that measures what is claimed about speed."""
-    session.run("python", "-m", "bench.exchange")
+    for name in ("exchange", "spawn"):
+        session.run("python", "-m", f"bench.{name}")

@@ -11,6 +11,8 @@ from coursehub.hub.auth import People
 from coursehub.hub.spawner import EmbeddedSpawner
 from coursehub.settings import Settings
 
+ANSWER_SECONDS = 600
+
 
 class WatchedService(service._ServiceSpawner):  # type: ignore[misc]
     """A service that is missed at once.
@@ -37,7 +39,12 @@ def configure_embedded(c: Any, settings: Settings, people: People) -> dict[str, 
 
 def _network(c: Any, settings: Settings) -> None:
     c.JupyterHub.hub_bind_url = settings.hub_url
-    c.ConfigurableHTTPProxy.command = [str(Path(sys.executable).parent / "configurable-http-proxy")]
+    # Validate answers only when the whole notebook has run.
+    patience = str(ANSWER_SECONDS * 1000)
+    c.ConfigurableHTTPProxy.command = [
+        str(Path(sys.executable).parent / "configurable-http-proxy"),
+        *("--timeout", patience, "--proxy-timeout", patience),
+    ]
     c.ConfigurableHTTPProxy.pid_file = str(settings.state / "proxy.pid")
 
 
