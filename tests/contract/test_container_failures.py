@@ -17,6 +17,9 @@ from coursehub.hub.failures import NotStarted
 from tests.contract.spawners import Lease, Pool, left_of, make_exchange, spawner, spawning_site
 from tests.contract.standins import Site
 
+# The engine, with our images on it.
+pytestmark = pytest.mark.usefixtures("images")
+
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:

@@ -28,6 +28,9 @@ from tests.contract.spawners import (
 )
 from tests.contract.standins import IMAGE, Site
 
+# The engine, with our images on it.
+pytestmark = pytest.mark.usefixtures("images")
+
 GOLDEN = Path(__file__).parent / "golden"
 
 

@@ -30,6 +30,9 @@ from coursehub.settings import CHECKOUT, Settings, load_settings
 from tests.engine import cdi_folder
 from tests.images import BASE, ensure_base_image
 
+# The engine, with our images on it.
+pytestmark = pytest.mark.usefixtures("images")
+
 COURSE = load_course(CHECKOUT / "course.yml")
 NAMES = [f"nvidia.com/gpu={number}" for number in range(4)]
 

@@ -13,6 +13,9 @@ from coursehub.errors import SettingsError, SpawnError
 from coursehub.hub.networks import Networks
 from tests.contract.standins import Site, a_site, address, listening_host, reaches
 
+# The engine, with our images on it.
+pytestmark = pytest.mark.usefixtures("images")
+
 METADATA, PRIVATE = "169.254.169.254", "10.98.76.54"
 
 

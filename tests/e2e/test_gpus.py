@@ -30,6 +30,9 @@ from coursehub.settings import CHECKOUT, Settings, load_settings
 from tests.deployment import free_port, print_logs
 from tests.images import BASE, ensure_base_image
 
+# The engine, with our images on it.
+pytestmark = pytest.mark.usefixtures("images")
+
 OUTPUT = CHECKOUT / "tests" / "output"
 GPU = "nvidia.com/gpu=0"
 PATIENCE = 60_000  # milliseconds until a server must have started on a busy machine
