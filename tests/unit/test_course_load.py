@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from coursehub.course.load import load_course, read_course
+from coursehub.course.model import GradingLimits
 from coursehub.errors import CourseFileError, NotFound
 
 FILE = Path(__file__).parents[2] / "course.yml"
@@ -86,6 +87,22 @@ def test_one_line_gives_late_work_credit() -> None:
         (timedelta(hours=24), Decimal("0.8")),
         (timedelta(hours=72), Decimal("0.5")),
     ]
+
+
+def test_an_assignment_has_limits_of_its_own_for_grading() -> None:
+    line = "    notebook: assignment_2.ipynb"
+    limits = "    limits: {memory_mb: 4000, cell: 10min}"
+    course = read_course(edited(line, f"{line}\n{limits}"))
+    assert course.assignment("assignment_2").limits.memory_mb == 4000
+    assert course.assignment("assignment_2").limits.cell == timedelta(minutes=10)
+    assert course.assignment("assignment_2").limits.disk_mb is None
+    assert course.assignment("assignment_1").limits == GradingLimits()
+
+
+def test_edits_cost_so_much_each_up_to_the_cap() -> None:
+    policy = "action: penalise\n  penalty: 3\n  cap: 8"
+    course = read_course(edited("action: warn\n  penalty: 0", policy))
+    assert [course.edits.deduction(edits) for edits in (0, 1, 2, 3, 9)] == [0, 3, 6, 8, 8]
 
 
 def test_a_course_is_frozen_and_can_be_pickled() -> None:
@@ -345,6 +362,27 @@ MISTAKES = {
     ),
     "penalty without penalising": ("penalty: 0", "penalty: 9", "edits", "warn", "penalise"),
     "penalising without penalty": ("action: warn", "action: penalise", "edits", "0", "with more"),
+    "cap below one penalty": (
+        "action: warn\n  penalty: 0",
+        "action: penalise\n  penalty: 5\n  cap: 4",
+        "edits",
+        "below penalty 5",
+        "Correct one",
+    ),
+    "less in total than for a cell": (
+        "    notebook: assignment_1.ipynb",
+        "    notebook: assignment_1.ipynb\n    limits: {cell: 10min, total: 5min}",
+        "assignments[0].limits",
+        "less than one cell's",
+        "Allow more",
+    ),
+    "an unknown limit": (
+        "    notebook: assignment_1.ipynb",
+        "    notebook: assignment_1.ipynb\n    limits: {memory: 2000}",
+        "assignments[0].limits.memory",
+        "unknown",
+        "memory_mb",
+    ),
     "weights": ("homework: 40", "homework: 50", "weights", "sum to 110", "Correct one"),
     "teams": ("smallest: 2", "smallest: 5", "teams", "below smallest 5", "Swap"),
 }

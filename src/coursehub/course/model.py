@@ -115,6 +115,38 @@ class Rules(Section):
     due: DueRule
 
 
+class GradingLimits(Section):
+    """What one hand-in may use while it is graded; what is left out is as usual.
+
+    Attributes:
+        memory_mb: Memory of its processes together; there is no swap beyond it.
+        disk_mb: What it may write.
+        output_mb: What its cells may print.
+        processes: How many processes and threads it may have at once.
+        cpus: How many cores it may use.
+        cell: The time of one cell.
+        call: The time of one call that a test makes.
+        total: The time of the whole notebook.
+    """
+
+    memory_mb: Number | None = None
+    disk_mb: Number | None = None
+    output_mb: Number | None = None
+    processes: Number | None = None
+    cpus: Number | None = None
+    cell: Duration | None = None
+    call: Duration | None = None
+    total: Duration | None = None
+
+    @model_validator(mode="after")
+    def _time_for_a_cell(self) -> Self:
+        if self.cell and self.total and self.total < self.cell:
+            raise Fault(
+                f"total {self.total} is less than one cell's {self.cell}", "Allow more in total."
+            )
+        return self
+
+
 class Assignment(Section):
     """A weekly notebook.
 
@@ -129,6 +161,7 @@ class Assignment(Section):
     extra_files: tuple[FileName, ...] = ()
     release: DateAndTime | None = None
     due: DateAndTime | None = None
+    limits: GradingLimits = GradingLimits()
 
     @property
     def name(self) -> str:
@@ -164,12 +197,14 @@ class EditPolicy(Section):
 
     Attributes:
         action: ``warn`` tells the student before submission and shows the edits
-            to staff; ``penalise`` also takes `penalty` off.
-        penalty: Percent of the assignment's marks.
+            to staff; ``penalise`` also proposes to take `penalty` off.
+        penalty: Percent of the assignment's marks, for each edit.
+        cap: Percent of the assignment's marks that all edits together cost at most.
     """
 
     action: Literal["warn", "penalise"] = "warn"
     penalty: Percent = 0
+    cap: Percent = 100
 
     @model_validator(mode="after")
     def _penalty_when_penalising(self) -> Self:
@@ -178,7 +213,15 @@ class EditPolicy(Section):
                 f"action {self.action} goes ill with penalty {self.penalty}",
                 "Write `action: warn` with `penalty: 0`, or `action: penalise` with more.",
             )
+        if self.cap < self.penalty:
+            raise Fault(
+                f"cap {self.cap} is below penalty {self.penalty}", "Correct one of the two."
+            )
         return self
+
+    def deduction(self, edits: int) -> int:
+        """Percent of the assignment's marks that so many edits cost, if staff agree."""
+        return min(edits * self.penalty, self.cap)
 
 
 class Weights(Section):
