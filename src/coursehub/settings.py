@@ -122,6 +122,11 @@ class Settings(BaseSettings):
     starts_at_once: int = Field(
         8, gt=0, description="Servers that start at the same time; others wait their turn."
     )
+    sandbox: Literal["auto", "docker", "process"] = Field(
+        "auto",
+        description="Where hand-ins are graded: in containers, or in confined processes, which "
+        "isolate less. auto: containers where servers are containers and an engine answers.",
+    )
     gpus: str = Field(
         "auto",
         description="GPUs to lend: auto, none, or device names such as "

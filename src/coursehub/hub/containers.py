@@ -17,6 +17,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Unicode, default
 
 from coursehub.errors import SpawnError
+from coursehub.hub.cull import report_environment
 from coursehub.hub.failures import (
     NotStarted,
     require_room,
@@ -177,6 +178,7 @@ class ContainerSpawner(DockerSpawner):
         env = super().get_env()
         env["COURSEHUB_EXCHANGE_URL"] = self.settings.exchange_url
         env["OMP_NUM_THREADS"] = str(max(1, int(self.cpu_limit)))
+        env |= report_environment(self.settings)
         if self.settings.internet:
             env |= egress()
         if self._lease:
