@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from coursehub.cli.course import one_line_errors
-from coursehub.grading.plan import lint
+from coursehub.grading.lint import problems
 from coursehub.grading.source import load_source
 
 app = typer.Typer()
@@ -32,7 +32,7 @@ def lint_assignment(
         found = [
             f"{name}: {problem}"
             for name, notebook in source.notebooks.items()
-            for problem in lint(notebook)
+            for problem in problems(notebook)
         ]
     for line in found:
         typer.echo(line)

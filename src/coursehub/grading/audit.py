@@ -22,22 +22,15 @@ _FLAGS = ("grade", "solution", "locked", "task", "points")
 _SCHEMAS = (1, 2, 3)
 
 
-def proposed_penalty(
-    findings: Sequence[Finding], policy: EditPolicy, cap: float | None = None
-) -> float:
+def proposed_penalty(findings: Sequence[Finding], policy: EditPolicy) -> float:
     """Return what the policy proposes to take off, in percent of the assignment's marks.
 
     Args:
-        findings: What the audit found.
+        findings: What the audit found; kinds in `COUNTED` cost the penalty each, up to the cap.
         policy: The course's.
-        cap: The most that all findings together cost. Without one it is the penalty itself:
-            the first edit costs it, and further ones nothing more.
     """
-    if policy.action == "warn":
-        return 0.0
     counted = sum(finding.kind in COUNTED for finding in findings)
-    most = policy.penalty if cap is None else cap
-    return float(min(counted * policy.penalty, most, 100))
+    return float(policy.deduction(counted)) if policy.action == "penalise" else 0.0
 
 
 def audit(

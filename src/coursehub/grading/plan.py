@@ -140,6 +140,19 @@ def _bound(statement: ast.stmt) -> Iterator[str]:
 _SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
-def lint(source_notebook: NotebookNode) -> list[str]:
-    """Name the test cells that cannot be judged outside the student's process, and why."""
-    return []
+def proxied_names(step: Step) -> frozenset[str]:
+    """Return the functions of a set-up cell that run on the student's side when judged.
+
+    They are named ``fixture_...`` or ``probe_...``, or stand in a cell that begins with the
+    comment ``# fixture`` or ``# probe``: fixtures make live objects, probes reduce them.
+    """
+    tree = parse(step.source) if step.kind == "setup" else None
+    functions = (
+        frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
+        if tree
+        else frozenset()
+    )
+    first = step.source.lstrip().partition("\n")[0].strip().lower()
+    if first in ("# fixture", "# fixtures", "# probe", "# probes"):
+        return functions
+    return frozenset(name for name in functions if name.startswith(("fixture_", "probe_")))

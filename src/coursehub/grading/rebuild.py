@@ -30,25 +30,26 @@ class Rebuilt:
     findings: tuple[Finding, ...]
 
 
-def rebuild(source: NotebookNode, handed_in: NotebookNode) -> Rebuilt:
+def rebuild(source: NotebookNode, handed_in: NotebookNode | None) -> Rebuilt:
     """Rebuild a hand-in from the source.
 
     Args:
         source: The instructor's notebook, as `source.load_source` gives it.
-        handed_in: The student's, as `intake.read_submission` gives it.
+        handed_in: The student's, as `intake.read_submission` gives it; None where there is none.
     """
+    theirs = handed_in.cells if handed_in else []
     cells = originals(source)
-    pairing = pair(cells, handed_in.cells)
-    answers = _answers(cells, handed_in.cells, pairing)
+    pairing = pair(cells, theirs)
+    answers = _answers(cells, theirs, pairing)
     texts = {name: answer.text for name, answer in answers.items()}
     for original in cells:
         if original.answer:
             texts.setdefault(original.name, original.released)
     steps = plan(source, texts)
-    findings = audit(cells, handed_in.cells, pairing, answers)
-    own = [handed_in.cells[index].source for index in pairing.added]
+    findings = audit(cells, theirs, pairing, answers)
+    own = [theirs[index].source for index in pairing.added]
     return Rebuilt(
-        _filled(source, texts, cells, handed_in.cells, pairing),
+        _filled(source, texts, cells, theirs, pairing),
         steps,
         (*findings, *_needed(steps, own)),
     )
