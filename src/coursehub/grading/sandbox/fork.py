@@ -1,0 +1,204 @@
+"""One fork of the zygote: an init in namespaces of its own, and under it the hand-in's process.
+
+The init is trusted and does three things: it separates, it waits, and it tells the supervisor how
+its child ended, over a pipe that the child does not have. When it dies, the kernel kills
+everything in its process namespace.
+"""
+
+import fcntl
+import importlib
+import json
+import os
+import random
+import signal
+import socket
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from coursehub.grading.limits import Limits
+from coursehub.grading.sandbox import confine, kernel
+from coursehub.grading.sandbox.channel import Inside
+
+CHANNEL = 3  # the only file descriptor beside standard input, output and error
+ABOVE = 100  # more descriptors than a zygote has
+OPEN_FILES = 1024
+BAD_START = 70  # exit status: the process could not be confined
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the host asked for."""
+
+    main: str
+    limits: Limits
+    files: dict[str, bytes]
+    folder: str
+    environment: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Fork:
+    """A running fork, as its supervisor sees it."""
+
+    init: int  # process id
+    uid: int
+    channel: int  # non-blocking stream socket to the hand-in's process
+    said: int  # what it writes on standard output and error
+    reports: int  # lines of JSON: from the confined process before it runs, then from the init
+
+
+def fork(task: Task, means: confine.Means) -> Fork:
+    """Start a process for `task`; it has not run yet when this returns.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    uid = confine.fresh_uid() if means.fresh_uid else os.geteuid()
+    ours, theirs = socket.socketpair()
+    said, saying = os.pipe()
+    reports, reporting = os.pipe()
+    if means.namespaces:
+        kernel.unshare(kernel.CLONE_NEWPID)  # for the next child, not for this process
+    if (init := os.fork()) == 0:
+        _never_return(lambda: _init(task, means, uid, theirs, saying, reporting), reporting)
+    theirs.close()
+    os.close(saying)
+    os.close(reporting)
+    ours.setblocking(False)
+    return Fork(init, uid, ours.detach(), said, reports)
+
+
+def _never_return(body: Callable[[], None], reporting: int) -> None:
+    """Run `body` in a new process, and end with it."""
+    try:
+        body()
+    except BaseException as error:  # whatever it is must not reach the zygote's own code
+        report(reporting, failed=f"{type(error).__name__}: {error}")
+    finally:
+        os._exit(BAD_START)
+
+
+def report(pipe: int, **facts: object) -> None:
+    """Tell the supervisor."""
+    os.write(pipe, json.dumps(facts).encode() + b"\n")
+
+
+def _init(
+    task: Task,
+    means: confine.Means,
+    uid: int,
+    channel: socket.socket,
+    saying: int,
+    reporting: int,
+) -> None:
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.setsid()
+    # The supervisor takes this back from the init: the kernel shall choose the hand-in.
+    with open("/proc/self/oom_score_adj", "w") as preference:  # noqa: PTH123
+        preference.write("1000")
+    if means.namespaces:
+        gid = uid if means.fresh_uid else os.getegid()
+        confine.separate(task.folder, uid, gid, task.limits)
+    else:
+        kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+    if (child := os.fork()) == 0:
+        _never_return(lambda: _confined(task, means, uid, channel, saying, reporting), reporting)
+    _keep_only(reporting)
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+    while True:
+        process, status, usage = os.wait4(-1, 0)
+        if process == child:
+            break
+    code = os.waitstatus_to_exitcode(status)
+    report(reporting, code=code, peak=usage.ru_maxrss * 1024)
+    while True:  # until the supervisor kills it, with all that may be left
+        try:
+            os.wait()
+        except ChildProcessError:
+            signal.pause()
+
+
+def _confined(
+    task: Task,
+    means: confine.Means,
+    uid: int,
+    channel: socket.socket,
+    saying: int,
+    reporting: int,
+) -> None:
+    if not means.namespaces:
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.setsid()
+    channel, reporting = _rearrange(channel, saying, reporting)
+    module, _, name = task.main.partition(":")
+    main = getattr(importlib.import_module(module), name or "main")
+    confine.restrict(task.folder, uid, task.limits, means)
+    _settle(task)
+    _reseed()
+    report(reporting, up=True, resident=kernel.bytes_in("RssAnon"))
+    os.close(reporting)
+    os._exit(_run(main, Inside(channel)))
+
+
+def _rearrange(channel: socket.socket, saying: int, reporting: int) -> tuple[socket.socket, int]:
+    """Leave nothing open but 0 to 2, the channel and, for a moment, the reports."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    wanted = (nothing, saying, saying, channel.detach(), reporting)
+    high = [fcntl.fcntl(number, fcntl.F_DUPFD, ABOVE) for number in wanted]
+    for number, source in enumerate(high):
+        os.dup2(source, number, inheritable=number < CHANNEL)
+    os.closerange(len(high), OPEN_FILES)
+    return socket.socket(fileno=CHANNEL), CHANNEL + 1
+
+
+def _keep_only(number: int) -> None:
+    os.closerange(0, number)
+    os.closerange(number + 1, OPEN_FILES)
+
+
+def _run(main: Callable[[Inside], None], channel: Inside) -> int:
+    """Run the hand-in's side; its exit status."""
+    try:
+        main(channel)
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return 0
+
+
+def _settle(task: Task) -> None:
+    """Make the folders and put the files where the hand-in's code looks for them."""
+    work = f"{task.folder}/work"
+    os.umask(0o077)
+    os.makedirs(work, exist_ok=True)  # noqa: PTH103
+    os.makedirs(f"{task.folder}/tmp", exist_ok=True)  # noqa: PTH103
+    os.chdir(work)
+    for name, content in task.files.items():
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or not path.parts:
+            raise ValueError(f"{name!r} is no name of a file")
+        os.makedirs(path.parent, exist_ok=True)  # noqa: PTH103
+        with open(path, "wb") as file:  # noqa: PTH123
+            file.write(content)
+    os.environ.clear()  # noqa: TID251 - the hand-in's own, made here
+    os.environ.update(task.environment, HOME=work, TMPDIR=f"{task.folder}/tmp")  # noqa: TID251
+    tempfile.tempdir = None  # the zygote's choice, remembered
+    sys.path.insert(0, work)
+
+
+def _reseed() -> None:
+    """Every fork starts with the same generators; none may know another's numbers."""
+    random.seed()
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed(int.from_bytes(os.urandom(4), "big"))
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(int.from_bytes(os.urandom(7), "big"))
