@@ -1,0 +1,352 @@
+"""How the judge reaches the student's side: questions over the host, values and stand-ins back."""
+
+import builtins
+import importlib.util
+import inspect
+import signal
+import sys
+import types
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from coursehub.grading import wire
+from coursehub.grading.proxies import (
+    CallableHandle,
+    FarError,
+    FarModule,
+    Handle,
+    NotJudgeable,
+    StudentEnded,
+    base_class,
+    exception_class,
+    is_handle,
+    library,
+)
+
+_SOURCE = "the source text of an answer is not the judge's to read: test what it does"
+
+
+class Far:
+    """The student's side, as one object."""
+
+    def __init__(self, channel: Any, names: dict[str, Any], frame: int) -> None:
+        """Ask over `channel`; `names` is the judge's namespace, `frame` the most bytes at a time.
+
+        From now on nothing in this process reads the source of a stand-in.
+        """
+        self._channel = channel
+        self._names = names
+        self._frame = frame
+        self._known: weakref.WeakValueDictionary[int, Handle] = weakref.WeakValueDictionary()
+        self._kinds: dict[int, type[BaseException]] = {}
+        self._modules: dict[str, FarModule] = {}
+        self._released: list[int] = []
+        self._callbacks: dict[int, Any] = {}
+        self._undo: list[tuple[Any, Any]] = []
+        self._errors: list[BaseException] = []
+        self.given: set[str] = set()
+        self.ended = ""
+        _guard_inspect()
+
+    def ask(self, what: str, *arguments: Any) -> Any:
+        """Ask the student's side for one thing; raises what it raised."""
+        released = [number for number in self._released if number not in self._known]
+        self._released.clear()
+        body = wire.encode([what, list(arguments), released], self._refer, self._frame - 4096)
+        status, value, changes = self._read(self._exchange(body))
+        if status == "raised":
+            raise self._local(*value)
+        if what == "call":
+            self._apply(changes, [*arguments[1], *arguments[2].values()])
+        return value
+
+    def _read(self, answer: bytes) -> tuple[str, Any, list[Any]]:
+        try:
+            status, value, changes = wire.decode(answer, self._resolve)
+            if status == "raised":
+                name, text, base, own, arguments = value
+                value = [str(name), str(text), str(base), int(own), bytes(arguments)]
+            changes = [(int(place), after) for place, after in changes]
+        except (wire.WireError, TypeError, ValueError, KeyError) as error:
+            told = f"your process gave no proper answer ({error})"
+            raise self._noted(FarError(told)) from None
+        return status, value, changes
+
+    def fetch(self, name: str, here: Any) -> Any:
+        """Return what a name means on the student's side; `here` is what it means in the judge."""
+        value = self.ask("fetch", name)
+        if isinstance(value, FarModule) and isinstance(here, types.ModuleType):
+            return here
+        return value
+
+    def is_live(self, value: Any) -> bool:
+        """Whether a value is neither plain, nor code, nor absent: it has a twin that may differ."""
+        if value is None or isinstance(value, types.ModuleType | type) or callable_code(value):
+            return False
+        try:
+            wire.encode(value)
+        except wire.WireError:
+            return True
+        return False
+
+    def raised_there(self, error: BaseException) -> bool:
+        """Whether an error came from the student's side."""
+        return any(each is error for each in self._errors)
+
+    def end_of_cell(self) -> None:
+        """Forget the cell's callbacks, and give back to set-up's values what calls changed."""
+        owned = {id(self._names.get(name)) for name in self.given}
+        for changed, before in reversed(self._undo):
+            if id(changed) in owned or _view_of(changed, self._names, self.given):
+                _overwrite(changed, before)
+        self._undo.clear()
+        self._callbacks.clear()
+        self._errors.clear()
+        self.ended = ""
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Within it the notebook's own imports find modules that only the student's side has."""
+        usual = builtins.__import__
+
+        def importing(name: str, globals: Any = None, *rest: Any) -> Any:
+            if globals is not self._names or name.partition(".")[0] in sys.modules:
+                return usual(name, globals, *rest)
+            if importlib.util.find_spec(name.partition(".")[0]) is not None:
+                return usual(name, globals, *rest)
+            top, _, below = name.partition(".")
+            fromlist = rest[1] if len(rest) > 1 else ()
+            return self._module(name if fromlist and below else top)
+
+        builtins.__import__ = importing
+        try:
+            yield
+        finally:
+            builtins.__import__ = usual
+
+    def _module(self, name: str) -> FarModule:
+        if name not in self._modules:
+            found = self.ask("import", name)
+            if not isinstance(found, FarModule):
+                raise ModuleNotFoundError(f"No module named {name!r}")
+            self._modules[name] = found
+        return self._modules[name]
+
+    def _exchange(self, body: bytes) -> bytes:
+        with _no_alarm(
+            signal.SIG_BLOCK
+        ):  # cut off in the middle, nobody would know whose turn it is
+            return self._until_answered(body)
+
+    def _until_answered(self, body: bytes) -> bytes:
+        self._channel.send(wire.encode({"op": "ask", "body": body}))
+        while True:
+            message = wire.decode(self._channel.receive())
+            if message["op"] == "answer":
+                return bytes(message["body"])
+            if message["op"] == "ended":
+                self.ended = message["text"]
+                raise self._noted(StudentEnded(self.ended))
+            with _no_alarm(signal.SIG_UNBLOCK):
+                returned = self._call_back(message["body"])
+            self._channel.send(wire.encode({"op": "returned", "body": returned}))
+
+    def _call_back(self, body: bytes) -> bytes:
+        try:
+            number, arguments, options = wire.decode(body, self._resolve)
+            function = self._callbacks[number]
+            result = function(*arguments, **options)
+            return wire.encode(["ok", result, []], self._refer, self._frame - 4096)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                self.ended = f"the test {error}"
+            return wire.encode(["raised", [type(error).__name__, str(error)[:20_000]], []])
+
+    def _apply(self, changes: Any, passed: list[Any]) -> None:
+        for place, after in changes:
+            target = passed[place] if place in range(len(passed)) else None
+            if type(target) is type(after):
+                _mutate(target, after, self._undo)
+
+    def _local(self, name: str, text: str, base: str, own: int, arguments: bytes) -> BaseException:
+        """Make an exception of the student's side into one of this process."""
+        if name == "OutOfTime":
+            self.ended = f"your code {text}"
+            return self._noted(StudentEnded(self.ended))
+        kind = self._kind(own, name, base) if own else getattr(builtins, base, None)
+        if not (isinstance(kind, type) and issubclass(kind, Exception)):
+            kind = exception_class(name, base)
+        try:
+            error = kind(*wire.decode(arguments))
+        except Exception:
+            try:
+                error = kind(text)
+            except Exception:
+                error = RuntimeError(f"{name}: {text}")
+        return self._noted(error)
+
+    def _noted(self, error: BaseException) -> Any:
+        self._errors.append(error)
+        del self._errors[:-1000]
+        return error
+
+    def _kind(self, number: int, name: str, base: str) -> type[BaseException]:
+        if number not in self._kinds:
+            kind = self._kinds[number] = exception_class(name, base)
+            kind._far_number = number  # type: ignore[attr-defined]
+        return self._kinds[number]
+
+    # References.
+
+    def _refer(self, value: Any) -> list[Any] | None:
+        if is_handle(value):
+            return ["o", value._far_number]
+        if isinstance(value, FarModule):
+            return ["o", value.__dict__["_far_module"]._far_number]
+        if isinstance(value, type) and (number := value.__dict__.get("_far_number")):
+            return ["o", number]
+        if name := self._name_of(value):
+            return ["g", name]
+        if path := _importable(value):
+            return ["m", *path]
+        if callable(value):
+            self._callbacks[id(value)] = value
+            return ["k", id(value), str(getattr(value, "__name__", "callback"))]
+        return None
+
+    def _name_of(self, value: Any) -> str | None:
+        for name in self.given:
+            if self._names.get(name) is value:
+                return name
+        return None
+
+    def _resolve(self, reference: list[Any]) -> Any:
+        match reference:
+            case ["m", str(name), int(number)]:
+                module = library(name, "")
+                if isinstance(module, types.ModuleType):
+                    return module
+                return FarModule(name, self._handle(number, False, "module", None))
+            case ["x", int(number), str(name), str(base)]:
+                return self._kind(number, name, base)
+            case ["o", int(number), bool(called), str(kind), str(module), str(path)]:
+                return self._handle(number, called, kind, base_class(module, path))
+            case ["o", int(number)]:
+                return self._known[number]
+        raise wire.WireError("an unknown reference")
+
+    def _handle(self, number: int, called: bool, kind: str, base: type | None) -> Handle:
+        handle = self._known.get(number)
+        if handle is None:
+            handle = (CallableHandle if called else Handle)(self.ask, number, kind, base)
+            self._known[number] = handle
+            weakref.finalize(handle, self._released.append, number)
+        return handle
+
+
+@contextmanager
+def _no_alarm(how: int) -> Iterator[None]:
+    before = signal.pthread_sigmask(how, {signal.SIGALRM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def callable_code(value: Any) -> bool:
+    """Whether a value is a function of some kind."""
+    return isinstance(value, types.FunctionType | types.BuiltinFunctionType | types.MethodType)
+
+
+def _importable(value: Any) -> tuple[str, str] | None:
+    """The module and path of a library's function or class; of None else."""
+    if isinstance(value, types.ModuleType):
+        return (value.__name__, "") if library(value.__name__, "") is value else None
+    path = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
+    module = getattr(value, "__module__", None) or "numpy"
+    if not isinstance(path, str) or not isinstance(module, str) or "<" in path:
+        return None
+    return (module, path) if library(module, path) is value else None
+
+
+def _mutate(target: Any, after: Any, undo: list[tuple[Any, Any]]) -> None:
+    """Make a mutable value equal to another of its type, in place."""
+    if type(target) is tuple:
+        for mine, new in zip(target, after, strict=False):
+            if (
+                type(mine) is type(new)
+                and isinstance(mine, list | dict | set)
+                or hasattr(mine, "shape")
+            ):
+                _mutate(mine, new, undo)
+        return
+    if isinstance(target, list | dict | set | bytearray):
+        undo.append((target, target.copy()))
+    elif type(target).__name__ in ("ndarray", "Tensor"):
+        undo.append((target, target.clone() if hasattr(target, "clone") else target.copy()))
+    _overwrite(target, after)
+
+
+def _overwrite(target: Any, after: Any) -> None:
+    match target:
+        case list():
+            mine = list(target)
+            target[:] = [_kept(mine[i], v) if i < len(mine) else v for i, v in enumerate(after)]
+        case dict():
+            kept = {k: _kept(target[k], v) if k in target else v for k, v in after.items()}
+            target.clear()
+            target.update(kept)
+        case set():
+            target.clear()
+            target.update(after)
+        case bytearray():
+            target[:] = after
+        case _ if type(target).__name__ == "ndarray":
+            if target.shape == after.shape and target.dtype == after.dtype:
+                target[...] = after
+        case _ if type(target).__name__ == "Tensor":
+            if target.dtype == after.dtype:
+                target.data.copy_(after) if target.shape == after.shape else target.data.set_(after)
+
+
+def _kept(mine: Any, new: Any) -> Any:
+    """Keep the identity of what lies within a list or dict, where its type is the same."""
+    mutable = isinstance(mine, list | dict | set | bytearray)
+    if type(mine) is not type(new) or not (mutable or hasattr(mine, "shape")):
+        return new
+    if hasattr(mine, "shape") and (mine.shape != new.shape or mine.dtype != new.dtype):
+        return new
+    if type(mine).__name__ in ("ndarray", "Tensor") or mutable:
+        _overwrite(mine, new)
+        return mine
+    return new
+
+
+def _view_of(changed: Any, names: dict[str, Any], given: set[str]) -> bool:
+    """Whether an array shares memory with one that set-up made."""
+    for name in given:
+        owner = names.get(name)
+        if type(owner) is not type(changed):
+            continue
+        if type(owner).__name__ == "ndarray":
+            if sys.modules["numpy"].may_share_memory(owner, changed):
+                return True
+        elif type(owner).__name__ == "Tensor":
+            if owner.untyped_storage().data_ptr() == changed.untyped_storage().data_ptr():
+                return True
+    return False
+
+
+def _guard_inspect() -> None:
+    """Make `inspect.getsource` of a stand-in say why it is not to be had."""
+    for name in ("getsource", "getsourcelines", "getsourcefile", "getfile"):
+        usual = getattr(inspect, name)
+
+        def guarded(value: Any, _usual: Any = usual) -> Any:
+            if is_handle(value):
+                raise NotJudgeable(_SOURCE)
+            return _usual(value)
+
+        setattr(inspect, name, guarded)
