@@ -4,9 +4,8 @@
 each hand-in gets one fork of each, alone in namespaces of its own and without any right.
 """
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from coursehub.grading.sandbox.channel import Channel, Ended, TimedOut
 from coursehub.grading.sandbox.worker import Processes, Worker
@@ -25,7 +24,7 @@ class Sandbox(Protocol):
     def missing(self) -> list[str]:
         """What it does not isolate here, in sentences; empty when everything is real."""
 
-    def worker(self, **sides: str) -> AbstractContextManager[Worker]:
+    def worker(self, **sides: Any) -> AbstractContextManager[Worker]:
         """A worker with zygotes of its own."""
 
     def close(self) -> None:

@@ -90,8 +90,7 @@ def fresh_uid() -> int:
 
 def work_folder(own: str, means: Means) -> str:
     """Where the hand-in may write: /tmp itself if it can be its own, else the folder `own`."""
-    packages = [sys.prefix, str(Path(__file__).resolve()), *sys.path]
-    below = any(path == "/tmp" or path.startswith("/tmp/") for path in packages)
+    below = any(f"{path}/".startswith("/tmp/") for path in packages())
     return own if below or not means.namespaces else "/tmp"
 
 
@@ -106,6 +105,8 @@ def separate(folder: str, uid: int, gid: int, limits: Limits) -> None:
     kernel.unshare(OWN)
     kernel.set_host_name("sandbox")
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
+    if os.geteuid() != uid:
+        _open_way_to_packages()
     kernel.mount_all_read_only()
     plain = kernel.MS_NOSUID | kernel.MS_NODEV
     # With it the zygote and every other process are out of sight.
@@ -117,6 +118,31 @@ def separate(folder: str, uid: int, gid: int, limits: Limits) -> None:
         kernel.mount(folder, "/dev/shm", None, kernel.MS_BIND)
     with suppress(OSError):  # not mounted everywhere
         kernel.unmount("/dev/mqueue")
+
+
+def packages() -> list[str]:
+    """Folders from which Python imports."""
+    return [sys.prefix, sys.base_prefix, *(path for path in sys.path if Path(path).is_dir())]
+
+
+def _open_way_to_packages() -> None:
+    """Where packages lie below a folder closed to others: show them there, and nothing else of it."""
+    below: dict[Path, set[Path]] = {}
+    for package in map(Path, packages()):
+        for folder in reversed(package.parents):
+            if not folder.stat().st_mode & 0o001:
+                below.setdefault(folder, set()).add(package)
+                break
+    for closed, inside in below.items():
+        # A folder in one that is shown already is shown with it.
+        shown = [p for p in sorted(inside) if not any(o in p.parents for o in inside)]
+        opened = [(path, os.open(path, os.O_PATH)) for path in shown]
+        kernel.mount("tmpfs", str(closed), "tmpfs", kernel.MS_NOSUID, "size=64k,mode=0755")
+        for path, number in opened:
+            path.mkdir(parents=True)
+            bind = kernel.MS_BIND | kernel.MS_REC
+            kernel.mount(f"/proc/self/fd/{number}", str(path), None, bind)
+            os.close(number)
 
 
 def restrict(folder: str, uid: int, limits: Limits, means: Means) -> None:
@@ -135,8 +161,7 @@ def restrict(folder: str, uid: int, limits: Limits, means: Means) -> None:
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     kernel.prctl(kernel.PR_SET_DUMPABLE, 1)  # its own /proc/self is its own
     if means.landlock:
-        packages = [sys.prefix, sys.base_prefix, *(path for path in sys.path if path)]
-        landlock.confine_files([*SYSTEM, *packages], [folder, *DEVICES])
+        landlock.confine_files([*SYSTEM, *packages()], [folder, *DEVICES])
     if means.calls:
         seccomp.confine_calls(internet=means.namespaces)
 

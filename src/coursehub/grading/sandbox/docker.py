@@ -52,7 +52,7 @@ class DockerSandbox:
         sweep(self._engine)
 
     @contextmanager
-    def worker(self, **sides: str) -> Iterator[Worker]:
+    def worker(self, **sides: Any) -> Iterator[Worker]:
         """A worker; its containers are gone at the end of the context. `sides` as in `Worker`."""
         worker = Worker(self._start, **sides)
         try:
@@ -76,9 +76,9 @@ class DockerSandbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _start(self, main: str) -> "ContainedZygote":
+    def _start(self, arguments: list[str]) -> "ContainedZygote":
         try:
-            return ContainedZygote(self._engine, self.image, main, self._options)
+            return ContainedZygote(self._engine, self.image, arguments, self._options)
         except (DockerException, requests.RequestException) as error:
             raise SandboxUnavailable(f"no container of {self.image} starts: {error}") from error
 
@@ -87,7 +87,7 @@ class ContainedZygote:
     """A zygote that is process 1 of a container."""
 
     def __init__(
-        self, engine: docker.DockerClient, image: str, main: str, options: list[str]
+        self, engine: docker.DockerClient, image: str, arguments: list[str], options: list[str]
     ) -> None:
         """Start it; what it says comes over an attached stream, and is logged nowhere."""
         self._demultiplexer = Demultiplexer()
@@ -98,7 +98,7 @@ class ContainedZygote:
         self._container = engine.containers.create(
             image,
             entrypoint=[PYTHON, "-I", "-m", "coursehub.grading.sandbox.zygote"],
-            command=["--container", "--preload", main, "--folder", "/tmp"],
+            command=["--container", *arguments, "--folder", "/tmp"],
             labels={LABEL: "zygote", OWNER: _owner(os.getpid())},
             user="0:0",
             working_dir="/",
@@ -133,6 +133,12 @@ class ContainedZygote:
     def plain(self, data: bytes) -> bytes:
         """The container's standard output."""
         return self._demultiplexer.output(data)
+
+    process_id = 0  # another machine may run the engine
+
+    def left(self) -> int:
+        """How many processes there are in the container beside the zygote itself."""
+        return len(self._container.top()["Processes"]) - 1
 
     def adapt(self, limits: Limits) -> None:
         """Set the container's control group."""

@@ -37,6 +37,11 @@ class Running(Protocol):
     def post_mortem(self) -> str:
         """After the connection ended: ``memory`` if that was the reason, else what it said."""
 
+    process_id: int  # as the host counts; 0 when unknown
+
+    def left(self) -> int:
+        """How many processes there are beside the zygote itself."""
+
     def adapt(self, limits: Limits) -> None:
         """Make the limits of its whole those of the next hand-in."""
 
@@ -85,6 +90,15 @@ class Link:
             running, self._running = self._running, None
             running.kill()
             running.connection.close()
+
+    @property
+    def process_id(self) -> int:
+        """The zygote's process id as the host counts; 0 when there is none."""
+        return self._running.process_id if self._running else 0
+
+    def left(self) -> int:
+        """How many processes there are beside the zygote itself."""
+        return self._running.left() if self._running else 0
 
     # A process.
 

@@ -8,8 +8,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from coursehub.grading.limits import Limits
+from coursehub.grading.sandbox import kernel
 from coursehub.grading.sandbox.worker import Worker
 
 SAID = 4096
@@ -22,7 +24,7 @@ class ProcessSandbox:
     real = False
 
     @contextmanager
-    def worker(self, **sides: str) -> Iterator[Worker]:
+    def worker(self, **sides: Any) -> Iterator[Worker]:
         """A worker; its zygotes end with the context. `sides` as in `Worker`."""
         worker = Worker(LocalZygote, **sides)
         try:
@@ -49,7 +51,7 @@ class ProcessSandbox:
 class LocalZygote:
     """A zygote that is a child of this process."""
 
-    def __init__(self, main: str) -> None:
+    def __init__(self, arguments: list[str]) -> None:
         """Start it in a folder of its own."""
         self._folder = Path(tempfile.mkdtemp(prefix="coursehub-sandbox-"))
         # Another user may pass, not look: that one is the hand-in's, in a folder of its own.
@@ -61,7 +63,7 @@ class LocalZygote:
         command = [sys.executable, "-I", "-m", "coursehub.grading.sandbox.zygote"]
         with theirs:
             self._process = subprocess.Popen(
-                [*command, "--preload", main, "--folder", str(own)],
+                [*command, *arguments, "--folder", str(own)],
                 stdin=theirs,
                 stdout=theirs,
                 stderr=self._errors,
@@ -73,6 +75,15 @@ class LocalZygote:
     def plain(self, data: bytes) -> bytes:
         """Pipes bring the zygote's bytes as they are."""
         return data
+
+    @property
+    def process_id(self) -> int:
+        """The zygote's."""
+        return self._process.pid
+
+    def left(self) -> int:
+        """How many processes there are beside the zygote itself."""
+        return len(kernel.descendants(self._process.pid))
 
     def adapt(self, limits: Limits) -> None:
         """A local zygote's forks limit themselves."""

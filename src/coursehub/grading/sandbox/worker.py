@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from coursehub.grading.limits import Limits
 from coursehub.grading.sandbox.channel import Channel
@@ -26,21 +27,24 @@ class Worker:
 
     def __init__(
         self,
-        start: Callable[[str], Running],
+        start: Callable[[list[str]], Running],
         *,
         student: str = STUDENT_SIDE,
         judge: str = JUDGE_SIDE,
+        imports: str | None = None,
     ) -> None:
         """Start both zygotes; they warm up meanwhile.
 
         Args:
-            start: Starts a zygote that imports ``module:function``.
+            start: Starts a zygote with these arguments.
             student: What runs on the student's side.
             judge: What runs on the judge's side.
+            imports: Modules that the zygotes import, with commas; by default what courses use.
         """
         self._mains = {"student": student, "judge": judge}
+        some = [] if imports is None else ["--imports", imports]
         self.links = {
-            side: Link(f"{side}'s zygote", lambda main=main: start(main))
+            side: Link(f"{side}'s zygote", partial(start, ["--preload", main, *some]))
             for side, main in self._mains.items()
         }
         for link in self.links.values():

@@ -87,7 +87,7 @@ def _scrub_environment(environment: dict[str, str], home: str) -> None:
 def _warm(modules: list[str], preload: list[str]) -> list[str]:
     """Import; what is not installed is named, what is ours must be there."""
     missed = []
-    for name in modules:
+    for name in filter(None, modules):
         try:
             importlib.import_module(name)
         except ImportError:
