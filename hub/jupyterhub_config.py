@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+from sqlalchemy import make_url
+
 from coursehub.course.load import load_course
 from coursehub.exchange.database import connect
 from coursehub.exchange.deadlines import CourseFile, Deadlines
@@ -21,7 +23,12 @@ class Surroundings:
         self.history = LeaseHistory(engine, course.tz)
         self._deadlines = Deadlines(CourseFile(settings.course), roster)
         self._ledger = Ledger(engine)
-        self._access = Access(settings.hub_database, settings.gradebook, settings.database)
+        # The database has another name on staff's networks than here.
+        staff_host = make_url(settings.gradebook).host
+        database = make_url(settings.database).set(host=staff_host)
+        self._access = Access(
+            settings.hub_database, settings.gradebook, database.render_as_string()
+        )
 
     def favours(self, username: str) -> bool:
         """In the night before a deadline: who has not handed in."""

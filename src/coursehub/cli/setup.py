@@ -86,7 +86,7 @@ def put_in_force(edited: Path, deployed: Path) -> bool:
 
 def _pgpass(passwords: dict[str, str]) -> str:
     """Lines of a libpq password file (PostgreSQL 15, section 34.16)."""
-    return "".join(f"db:5432:*:{role}:{password}\n" for role, password in passwords.items())
+    return "".join(f"db-data:5432:*:{role}:{password}\n" for role, password in passwords.items())
 
 
 def _write(path: Path, text: str) -> None:

@@ -77,7 +77,8 @@ def _engine(settings: Settings, course: Course, surroundings: Surroundings) -> E
 def _network(c: Any, settings: Settings) -> None:
     """The proxy runs on its own, so that a hub restart drops nobody."""
     c.JupyterHub.hub_bind_url = f"http://0.0.0.0:{HUB_PORT}"
-    c.JupyterHub.hub_connect_url = settings.hub_url
+    # For the proxy; users' servers know the hub by the name it has on their networks.
+    c.JupyterHub.hub_connect_url = f"http://hub-core:{HUB_PORT}"
     c.JupyterHub.proxy_class = QuietProxy
     c.ConfigurableHTTPProxy.should_start = False
     c.ConfigurableHTTPProxy.auth_token = settings.secret("proxy_token")
