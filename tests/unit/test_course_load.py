@@ -99,7 +99,7 @@ def test_an_assignment_has_limits_of_its_own_for_grading() -> None:
     assert course.assignment("assignment_1").limits == GradingLimits()
 
 
-def test_edits_cost_so_much_each_up_to_the_cap() -> None:
+def test_what_edits_cost_has_a_cap() -> None:
     policy = "action: penalise\n  penalty: 3\n  cap: 8"
     course = read_course(edited("action: warn\n  penalty: 0", policy))
     assert [course.edits.deduction(edits) for edits in (0, 1, 2, 3, 9)] == [0, 3, 6, 8, 8]

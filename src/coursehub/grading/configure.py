@@ -3,27 +3,20 @@
 from typing import Any
 
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
-from nbgrader.preprocessors import (
-    AssignLatePenalties,
-    ClearOutput,
-    GetGrades,
-    LimitOutput,
-    OverwriteCells,
-    OverwriteKernelspec,
-)
+from nbgrader.preprocessors import AssignLatePenalties, GetGrades, LimitOutput
 
 from coursehub.course.model import Course
 from coursehub.grading.feedback import DropOutputMetadata, HideTests, markdown_to_html
-from coursehub.grading.scoring import CheckCells, DropCopies, RecordReplies, SaveVerdicts
+from coursehub.grading.marking import Marking
+from coursehub.grading.record import RecordedExporter
+from coursehub.grading.scoring import SaveVerdicts
 from coursehub.settings import Settings
-
-CELL_SECONDS = 600
 
 
 def configure_nbgrader(c: Any, settings: Settings, course: Course) -> None:
     """Fill nbgrader's configuration `c` for staff: folders, pipeline, feedback."""
     _folders(c, settings, course)
-    _autograde(c, course)
+    _autograde(c, settings, course)
     _feedback(c)
 
 
@@ -36,27 +29,14 @@ def _folders(c: Any, settings: Settings, course: Course) -> None:
     c.ExchangeCollect.check_owner = False
 
 
-def _autograde(c: Any, course: Course) -> None:
-    c.Autograde.sanitize_preprocessors = [
-        ClearOutput,
-        DropCopies,
-        CheckCells,
-        OverwriteKernelspec,
-        OverwriteCells,
-        CheckCells,
-    ]
-    c.Autograde.autograde_preprocessors = [
-        RecordReplies,
-        LimitOutput,
-        SaveVerdicts,
-        AssignLatePenalties,
-        CheckCells,
-    ]
-    # An accidentally deleted test cell costs nothing.
-    c.OverwriteCells.add_missing_cells = True
-    c.Execute.timeout = CELL_SECONDS
-    c.Execute.shutdown_kernel = "immediate"
-    # The student's own module is graded, not the stub in source/.
+def _autograde(c: Any, settings: Settings, course: Course) -> None:
+    # nbgrader's first reading of a hand-in already grades it: what it calls sanitising and
+    # executing is done by then, outside this process.
+    c.Autograde.exporter_class = RecordedExporter
+    c.RecordedExporter.grade = Marking(course, settings)
+    c.Autograde.sanitize_preprocessors = []
+    c.Autograde.autograde_preprocessors = [LimitOutput, SaveVerdicts, AssignLatePenalties]
+    # The student's own module is kept, not the stub in source/.
     c.Autograde.exclude_overwriting = {
         assignment.name: list(assignment.extra_files)
         for assignment in course.assignments

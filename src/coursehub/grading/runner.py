@@ -1,35 +1,37 @@
 """nbgrader's steps for a whole class, from the command line or the clock.
 
-Each step is nbgrader's own, through its own API. Autograding runs one student at a time in a few
-worker processes, so that a broken notebook concerns nobody else.
+Each step is nbgrader's own, through its own API. Hand-ins are graded in a few sandboxes at once,
+and written to the gradebook one after the other.
 """
 
-import ctypes
 import logging
-import multiprocessing
 import os
 import re
 import shutil
-import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from tempfile import TemporaryDirectory
-from typing import Any
+from threading import Lock
+from typing import Any, Self
 
 from nbgrader.apps import NbGraderAPI
 from traitlets.config import Config
 
 from coursehub.errors import CourseHubError
+from coursehub.grading import pipeline
+from coursehub.grading.marking import Marking
+from coursehub.grading.pipeline import Grader
+from coursehub.grading.sandbox import open_sandbox
+from coursehub.grading.source import load_source
 from coursehub.grading.turns import turn
+from coursehub.grading.verdict import Verdict
 from coursehub.settings import own_programs_first
 
 MakeConfig = Callable[[], Config]
-
-_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 # The last line of a traceback: "package.module.Name: what happened".
 _EXCEPTION = re.compile(r"^ *(?:\w+\.)*((?!NbGraderException)\w+: .+)$", re.M)
@@ -37,11 +39,19 @@ _EXCEPTION = re.compile(r"^ *(?:\w+\.)*((?!NbGraderException)\w+: .+)$", re.M)
 
 @dataclass(frozen=True)
 class Graded:
-    """How autograding one student's hand-in went."""
+    """How autograding one student's hand-in went.
+
+    Attributes:
+        student: whose.
+        done: it has a verdict, which is in the gradebook.
+        problem: why it has none.
+        verdict: the verdict.
+    """
 
     student: str
     done: bool
     problem: str | None
+    verdict: Verdict | None = None
 
 
 def add_source(course_dir: Path, source: Path, assignment: str) -> None:
@@ -101,9 +111,15 @@ def collect(make_config: MakeConfig, assignment: str) -> list[str]:
 
 
 def is_graded(course_dir: Path, assignment: str, student: str) -> bool:
-    """Whether autograding got to its end; nbgrader then makes the notebooks read-only."""
-    notebooks = list((course_dir / "autograded" / student / assignment).glob("*.ipynb"))
-    return bool(notebooks) and not any(path.stat().st_mode & 0o222 for path in notebooks)
+    """Whether this very hand-in was autograded to its end.
+
+    nbgrader then makes the notebooks read-only; a later hand-in has another time stamp.
+    """
+    done = course_dir / "autograded" / student / assignment
+    notebooks = list(done.glob("*.ipynb"))
+    if not notebooks or any(path.stat().st_mode & 0o222 for path in notebooks):
+        return False
+    return _stamp(done) == _stamp(course_dir / "submitted" / student / assignment)
 
 
 def autograde(
@@ -113,32 +129,31 @@ def autograde(
     *,
     log: Path,
     jobs: int | None = None,
+    on_start: Callable[[str], None] = lambda student: None,
 ) -> Iterator[Graded]:
-    """Autograde these students' hand-ins; yields each as it is done.
+    """Autograde the collected hand-ins of some students, a few at once; yield each as it is done.
+
+    Several are graded at a time, each in a sandbox of its own; one at a time is written to the
+    gradebook. What fails for reasons of ours fails for this student alone.
 
     Args:
-        make_config: makes nbgrader's configuration; called in each worker.
+        make_config: makes nbgrader's configuration.
         assignment: the assignment.
         students: user names.
-        log: file to which the workers' and kernels' own chatter is appended.
-        jobs: worker processes; by default one a core.
+        log: file to which nbgrader's own log is appended.
+        jobs: hand-ins graded at a time; by default one a core.
+        on_start: told the student whose hand-in is taken up, from another thread.
     """
     workers = min(jobs or os.cpu_count() or 1, max(len(students), 1))
-    pool = ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), _start_worker, (make_config, log)
-    )
-    try:
-        pending = {pool.submit(_autograde_one, assignment, name): name for name in students}
-        for future in as_completed(pending):
-            try:
-                yield future.result()
-            except BrokenProcessPool:
-                yield Graded(pending[future], False, f"the grading process was killed; see {log}")
-    finally:
-        # Also on Ctrl-C: nobody waits for the rest, and a kernel ends with its worker.
-        pool.shutdown(wait=False, cancel_futures=True)
-        for worker in multiprocessing.active_children():
-            worker.terminate()
+    with ExitStack() as stack:
+        stack.enter_context(_logged(log))
+        desk = stack.enter_context(_Desk(make_config(), assignment, workers))
+        pool = ThreadPoolExecutor(workers)
+        # Also on Ctrl-C: nobody waits for those that have not begun.
+        stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+        waiting = [pool.submit(desk.autograde, student, on_start) for student in students]
+        for future in as_completed(waiting):
+            yield future.result()
 
 
 def feedback(make_config: MakeConfig, assignment: str) -> None:
@@ -152,25 +167,77 @@ def feedback(make_config: MakeConfig, assignment: str) -> None:
     _require(api.release_feedback(assignment), f"feedback for {assignment} was not released")
 
 
-_worker_api: NbGraderAPI
+class _Desk:
+    """Graders side by side, and one writer to the gradebook."""
+
+    def __init__(self, config: Config, assignment: str, workers: int) -> None:
+        self._assignment = assignment
+        self._marking: Marking = config.RecordedExporter.grade
+        config.RecordedExporter.grade = lambda source, handed_in: self._done[handed_in]
+        self._api = _api(lambda: config)
+        self._done: dict[Path, pipeline.Graded] = {}
+        self._graders: SimpleQueue[Grader] = SimpleQueue()
+        self._workers = workers
+        self._writing = Lock()
+        self._open = ExitStack()
+
+    def autograde(self, student: str, on_start: Callable[[str], None]) -> Graded:
+        """Grade one student's hand-in and write it down."""
+        on_start(student)
+        folders = self._api.coursedir
+        place = folders.format_path
+        handed_in = Path(place(folders.submitted_directory, student, self._assignment)).resolve()
+        source = Path(place(folders.source_directory, ".", self._assignment)).resolve()
+        with turn(Path(folders.root), self._assignment, student):
+            try:
+                graded = self._grade(source, handed_in)
+            except CourseHubError as error:
+                return Graded(student, False, str(error))
+            with self._writing:
+                self._done[handed_in] = graded
+                answer = self._api.autograde(self._assignment, student)
+                if not answer["success"]:  # say, a database that was away for a moment
+                    answer = self._api.autograde(self._assignment, student)
+                del self._done[handed_in]
+        if not answer["success"]:
+            return Graded(student, False, _reason(answer))
+        return Graded(student, True, None, graded.verdict)
+
+    def _grade(self, source: Path, handed_in: Path) -> pipeline.Graded:
+        grader = self._graders.get()
+        try:
+            options = self._marking.options(self._assignment)
+            return grader.grade(load_source(source), handed_in, **options)
+        finally:
+            self._graders.put(grader)
+
+    def __enter__(self) -> Self:
+        sandbox = self._open.enter_context(open_sandbox(self._marking.sandbox))
+        for _ in range(self._workers):
+            self._graders.put(self._open.enter_context(Grader(sandbox)))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
 
 
-def _start_worker(make_config: MakeConfig, log: Path) -> None:
-    global _worker_api
-    # Even if the command is killed, its workers end; their kernels notice and end too.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    with log.open("ab") as chatter:
-        os.dup2(chatter.fileno(), sys.stdout.fileno())
-        os.dup2(chatter.fileno(), sys.stderr.fileno())
-    # Every worker has one core; more threads than cores only fight over them.
-    os.environ["OMP_NUM_THREADS"] = "1"  # noqa: TID251
-    _worker_api = _api(make_config)
+@contextmanager
+def _logged(log: Path) -> Iterator[None]:
+    """Append nbgrader's log to a file."""
+    logger = logging.getLogger("traitlets")
+    handler = logging.FileHandler(log)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
 
 
-def _autograde_one(assignment: str, student: str) -> Graded:
-    with turn(Path(_worker_api.coursedir.root), assignment, student):
-        answer = _worker_api.autograde(assignment, student)
-    return Graded(student, answer["success"], None if answer["success"] else _reason(answer))
+def _stamp(folder: Path) -> str:
+    with suppress(OSError):
+        return (folder / "timestamp.txt").read_text().strip()
+    return ""
 
 
 def _api(make_config: MakeConfig) -> NbGraderAPI:

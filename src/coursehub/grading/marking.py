@@ -1,0 +1,112 @@
+"""How a course has its hand-ins graded: which sandbox, what limits, what edits cost."""
+
+import atexit
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock, Timer
+from typing import Any
+
+from coursehub.course.model import Course, GradingLimits
+from coursehub.errors import NotFound
+from coursehub.grading.limits import Limits, MiB
+from coursehub.grading.pipeline import Graded, Grader
+from coursehub.grading.sandbox import open_sandbox
+from coursehub.grading.source import load_source
+from coursehub.settings import Settings
+
+_KEPT_SECONDS = 180
+
+
+class Marking:
+    """Grades single hand-ins on demand, as nbgrader's own commands and the formgrader ask for it.
+
+    The sandbox stays warm for a few minutes after the last one.
+    """
+
+    def __init__(self, course: Course, settings: Settings) -> None:
+        """Remember the course, and where its hand-ins are graded."""
+        self.course = course
+        self.settings = settings
+        self._lock = Lock()
+        self._open = ExitStack()
+        self._grader: Grader | None = None
+        self._timer: Timer | None = None
+
+    @property
+    def sandbox(self) -> str:
+        """The kind of sandbox: `docker` or `process`."""
+        return kind_of_sandbox(self.settings)
+
+    def options(self, assignment: str) -> dict[str, Any]:
+        """What `pipeline.grade` is told about an assignment: its limits and the edit policy."""
+        try:
+            own = self.course.assignment(assignment).limits
+        except NotFound:
+            own = GradingLimits()
+        return {"limits": limits_of(own), "policy": self.course.edits}
+
+    def __call__(self, source: Path, handed_in: Path) -> Graded:
+        """Grade a hand-in; `source` is the instructor's folder, named as the assignment.
+
+        Raises:
+            SandboxError: grading itself could not run.
+        """
+        with self._lock, self._awake():
+            if self._grader is None:
+                sandbox = self._open.enter_context(open_sandbox(self.sandbox))
+                self._grader = self._open.enter_context(Grader(sandbox))
+                atexit.register(self.close)
+            return self._grader.grade(load_source(source), handed_in, **self.options(source.name))
+
+    def close(self) -> None:
+        """End the sandbox; the next hand-in gets a new one."""
+        with self._lock:
+            self._grader = None
+            self._open.close()
+        atexit.unregister(self.close)
+
+    @contextmanager
+    def _awake(self) -> Iterator[None]:
+        if self._timer:
+            self._timer.cancel()
+        try:
+            yield
+        finally:
+            self._timer = Timer(_KEPT_SECONDS, self.close)
+            self._timer.daemon = True
+            self._timer.start()
+
+
+def kind_of_sandbox(settings: Settings) -> str:
+    """Where hand-ins are graded: in containers if servers are containers and an engine answers."""
+    if settings.sandbox != "auto":
+        return settings.sandbox
+    return "docker" if settings.form == "containers" and _engine_answers() else "process"
+
+
+def _engine_answers() -> bool:
+    try:
+        import docker
+    except ModuleNotFoundError:  # an image without it has no engine either
+        return False
+    try:
+        return bool(docker.from_env(timeout=5).ping())
+    except docker.errors.DockerException:
+        return False
+
+
+def limits_of(own: GradingLimits) -> Limits:
+    """The limits of an assignment: the usual ones, but for what course.yml says."""
+    given = {
+        "memory": own.memory_mb and own.memory_mb * MiB,
+        "disk": own.disk_mb and own.disk_mb * MiB,
+        "output": own.output_mb and own.output_mb * MiB,
+        "pids": own.processes,
+        "cpus": own.cpus,
+        "cell_seconds": own.cell and own.cell.total_seconds(),
+        "call_seconds": own.call and own.call.total_seconds(),
+        "total_seconds": own.total and own.total.total_seconds(),
+    }
+    return replace(Limits(), **{name: value for name, value in given.items() if value})
