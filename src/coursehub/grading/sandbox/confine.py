@@ -126,7 +126,7 @@ def packages() -> list[str]:
 
 
 def _open_way_to_packages() -> None:
-    """Where packages lie below a folder closed to others: show them there, and nothing else of it."""
+    """Show packages below a folder that is closed to others, and nothing else of that folder."""
     below: dict[Path, set[Path]] = {}
     for package in map(Path, packages()):
         for folder in reversed(package.parents):

@@ -97,6 +97,7 @@ def _init(
 ) -> None:
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     os.setsid()
+    os.umask(0o022)
     # The supervisor takes this back from the init: the kernel shall choose the hand-in.
     with open("/proc/self/oom_score_adj", "w") as preference:  # noqa: PTH123
         preference.write("1000")
