@@ -21,7 +21,7 @@ OPEN_FILES = 1024
 FIRST_UID = 1 << 20
 LAST_UID = (1 << 31) - 2
 SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc", "/proc", "/sys/devices/system/cpu", "/dev")
-DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/shm")
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,9 @@ def restrict(folder: str, uid: int, limits: Limits, means: Means) -> None:
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     kernel.prctl(kernel.PR_SET_DUMPABLE, 1)  # its own /proc/self is its own
     if means.landlock:
-        landlock.confine_files([*SYSTEM, *packages()], [folder, *DEVICES])
+        # Without a mount namespace it is everybody's, and would outlive the hand-in.
+        shared = ["/dev/shm"] if means.namespaces else []
+        landlock.confine_files([*SYSTEM, *packages()], [folder, *DEVICES, *shared])
     if means.calls:
         seccomp.confine_calls(internet=means.namespaces)
 

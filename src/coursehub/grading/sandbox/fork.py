@@ -106,6 +106,8 @@ def _init(
         confine.separate(task.folder, uid, gid, task.limits)
     else:
         kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+        if means.fresh_uid:
+            os.chown(task.folder, uid, uid)
     if (child := os.fork()) == 0:
         _never_return(lambda: _confined(task, means, uid, channel, saying, reporting), reporting)
     _keep_only(reporting)

@@ -16,11 +16,12 @@ PIECE = 1 << 20
 
 def identity() -> dict[str, object]:
     """Who this process is, and what it may do and see."""
-    sets = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+    sets = ("CapInh", "CapPrm", "CapEff", "CapAmb")
     return {
         "uid": os.getuid(),
         "groups": os.getgroups(),
         "capabilities": [name for name in sets if int(kernel.status(name), 16)],
+        "bounded": not int(kernel.status("CapBnd"), 16),
         "no_new_privs": kernel.status("NoNewPrivs") == "1",
         "filtered": kernel.status("Seccomp") == "2",
         "processes": sorted(int(p.name) for p in Path("/proc").glob("[0-9]*")),

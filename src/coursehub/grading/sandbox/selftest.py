@@ -89,6 +89,8 @@ def _rights(side: Side, identity: dict[str, Any]) -> Iterator[str]:
         yield f"The {side.name}'s process belongs to groups {identity['groups']}."
     if identity["capabilities"]:
         yield f"The {side.name}'s process holds capabilities."
+    if not identity["bounded"]:
+        yield f"The bounding set of the {side.name}'s process is not empty."
     if not identity["no_new_privs"]:
         yield f"The {side.name}'s process may gain rights by set-uid programs."
     if not identity["filtered"]:

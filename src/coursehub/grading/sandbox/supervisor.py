@@ -23,7 +23,7 @@ from coursehub.grading.sandbox.fork import Fork, Task, fork
 CHUNK = 1 << 18
 WAITING = 8 * MiB  # to the host: beyond it nothing more is taken from the process
 SAID = 4096
-LOOK_SECONDS = 0.1  # between looks at memory, where no control group does that
+LOOK_SECONDS = 0.1  # between looks at what no control group, no mount holds to its limit
 GONE_SECONDS = 5.0
 READ, WRITE = select.POLLIN, select.POLLOUT
 
@@ -250,6 +250,10 @@ class Supervisor:
         held = sum(max(0, kernel.bytes_in("RssAnon", p) - self._baseline) for p in processes)
         if held > self._limits.memory:
             self._end("memory", self._too_much_memory(), held)
+        if not self._means.namespaces:
+            space, files = _size(self._folder)
+            if space > self._limits.disk or files > self._limits.inodes:
+                self._end("killed", "it filled its disk space and was ended")
 
     def _too_much_memory(self) -> str:
         return f"it needed more than {self._limits.memory / MiB:,.0f} MiB of memory"
@@ -288,6 +292,17 @@ def _kill_all(ancestor: int) -> None:
                 pass
         if time.monotonic() > deadline:
             os._exit(1)  # the host sees that it is not gone
+
+
+def _size(folder: str) -> tuple[int, int]:
+    """Bytes and files below `folder`, as far as they can be looked at."""
+    space = files = 0
+    for path, folders, names in os.walk(folder):
+        files += len(folders) + len(names)
+        for name in names:
+            with suppress(OSError):
+                space += os.lstat(f"{path}/{name}").st_blocks * 512
+    return space, files
 
 
 def _read(number: int) -> bytes:

@@ -1,0 +1,4 @@
+# ruff: noqa
+import ctypes
+
+ctypes.string_at(0)

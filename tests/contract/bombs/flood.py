@@ -1,0 +1,3 @@
+# ruff: noqa
+while True:
+    channel.send(b"a frame nobody asked for" * 1000)

