@@ -34,18 +34,23 @@ class Marking:
         self._grader: Grader | None = None
         self._timer: Timer | None = None
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Marking":
+        """Stay one: nbgrader's configuration copies what it hands to its parts."""
+        return self
+
     @property
     def sandbox(self) -> str:
         """The kind of sandbox: `docker` or `process`."""
         return kind_of_sandbox(self.settings)
 
     def options(self, assignment: str) -> dict[str, Any]:
-        """What `pipeline.grade` is told about an assignment: its limits and the edit policy."""
+        """What `pipeline.grade` is told about an assignment: limits, edit policy, modules."""
+        policy = {"policy": self.course.edits}
         try:
-            own = self.course.assignment(assignment).limits
+            known = self.course.assignment(assignment)
         except NotFound:
-            own = GradingLimits()
-        return {"limits": limits_of(own), "policy": self.course.edits}
+            return policy
+        return {**policy, "limits": limits_of(known.limits), "modules": known.extra_files}
 
     def __call__(self, source: Path, handed_in: Path) -> Graded:
         """Grade a hand-in; `source` is the instructor's folder, named as the assignment.

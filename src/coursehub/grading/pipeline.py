@@ -35,6 +35,8 @@ TO_REVIEW = {"unprotected", "needed"}
 
 # nbgrader's own files beside a hand-in: no business of the student's process.
 _PRIVATE = {"timestamp.txt", "submission_secret.txt"}
+# What a module that students complete says where they do.
+_STUBS = (b"NotImplementedError", b"YOUR CODE HERE", b"your code starts here")
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ def grade(
     *,
     limits: Limits | None = None,
     policy: EditPolicy = WARN,
+    modules: Collection[str] = (),
     seed: int | None = None,
 ) -> Graded:
     """Grade one hand-in.
@@ -73,6 +76,7 @@ def grade(
         worker: a worker of a sandbox.
         limits: what the hand-in may use.
         policy: what follows from edits outside the answers.
+        modules: extra .py files that students write in, beside those that hold a stub.
         seed: what the tests draw their inputs from; drawn afresh when not given.
 
     Raises:
@@ -91,7 +95,7 @@ def grade(
         for name, notebook in source.notebooks.items()
     }
     results = {
-        name: _tried(source, submission, each, worker, limits, seed)
+        name: _tried(source, submission, each, worker, limits, modules, seed)
         for name, each in rebuilt.items()
     }
     verdict = _verdict(name, submission, rebuilt, results, policy, started)
@@ -157,10 +161,13 @@ def _tried(
     rebuilt: Rebuilt,
     worker: Any,
     limits: Limits,
+    modules: Collection[str],
     seed: int,
 ) -> tuple[CellResult, ...]:
     """Run a notebook's steps in processes of its own, gone when this returns."""
-    with worker.processes(limits, _student_files(source, submission), source.files) as processes:
+    theirs = _student_files(source, submission)
+    ours = _judge_files(source, submission, modules)
+    with worker.processes(limits, theirs, ours) as processes:
         results = hold(rebuilt.steps, processes, seed=seed, limits=limits)
     judged = {result.cell for result in results}
     for step in rebuilt.steps:
@@ -170,13 +177,32 @@ def _tried(
 
 
 def _student_files(source: Source, submission: Submission) -> dict[str, bytes]:
-    """The files beside the notebook: the student's own modules, the course's data."""
+    """The files beside the student's notebook: modules as they have them, the course's data."""
     own = {
         name: content
         for name, content in submission.files.items()
         if name not in _PRIVATE and (name not in source.files or name.endswith(".py"))
     }
     return {**source.files, **own}
+
+
+def _judge_files(
+    source: Source, submission: Submission, modules: Collection[str]
+) -> dict[str, bytes]:
+    """The files beside the tests: the course's, but for modules that are the student's work.
+
+    The judge reaches those through the student's process, as it does answers.
+    """
+    return {
+        name: content
+        for name, content in source.files.items()
+        if name not in submission.files or not _is_answer(name, content, modules)
+    }
+
+
+def _is_answer(name: str, content: bytes, modules: Collection[str]) -> bool:
+    """Whether students write in this module: course.yml lists it, or it says so itself."""
+    return name.endswith(".py") and (name in modules or any(stub in content for stub in _STUBS))
 
 
 def _verdict(
