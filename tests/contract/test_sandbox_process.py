@@ -1,6 +1,5 @@
 """The process sandbox: what is isolated, and bombs beside an honest neighbour."""
 
-import hashlib
 import json
 from collections.abc import Iterator
 
@@ -8,7 +7,16 @@ import pytest
 
 from coursehub.grading.sandbox import Ended, Sandbox, open_sandbox
 from coursehub.grading.sandbox.process import SHARED
-from tests.contract.bombs import BOMBS, NEXT, TIGHT, Site, beside_a_neighbour, run, site
+from tests.contract.bombs import (
+    BOMBS,
+    HONEST_ANSWER,
+    NEXT,
+    TIGHT,
+    Site,
+    beside_a_neighbour,
+    run,
+    site,
+)
 
 
 @pytest.fixture(scope="module")
@@ -23,25 +31,17 @@ def workers(sandbox: Sandbox) -> Iterator[Site]:
         yield both
 
 
-@pytest.fixture(scope="module")
-def honest_answer() -> str:
-    digest = b""
-    for _ in range(20_000):
-        digest = hashlib.sha256(digest).digest()
-    return digest.hex() + "x"
-
-
 def test_it_says_what_it_shares(sandbox: Sandbox) -> None:
     assert not sandbox.real
     assert SHARED in sandbox.missing()
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
-def test_a_bomb_harms_nobody(workers: Site, bomb: str, honest_answer: str) -> None:
+def test_a_bomb_harms_nobody(workers: Site, bomb: str) -> None:
     end, answers = beside_a_neighbour(workers, bomb)
 
     assert end in BOMBS[bomb]
-    assert set(answers) == {honest_answer}
+    assert set(answers) == {HONEST_ANSWER}
     assert workers.bombs.links["student"].left() == 0
     # The next hand-in finds nothing of it.
     assert run(workers.bombs, NEXT) == [[], 42]

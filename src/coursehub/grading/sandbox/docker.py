@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -134,7 +135,10 @@ class ContainedZygote:
         """The container's standard output."""
         return self._demultiplexer.output(data)
 
-    process_id = 0  # another machine may run the engine
+    @property
+    def place(self) -> str:
+        """The container's id."""
+        return str(self._container.id)
 
     def left(self) -> int:
         """How many processes there are in the container beside the zygote itself."""
@@ -175,15 +179,22 @@ def _shares(limits: Limits) -> dict[str, int]:
 
 
 def sweep(engine: docker.DockerClient) -> None:
-    """Remove containers whose owner, on this host, is no more."""
+    """Remove containers that ended, and those whose owner on this host is no more."""
     for container in engine.containers.list(all=True, filters={"label": LABEL}):
-        host, _, process = container.labels.get(OWNER, "").rpartition(":")
-        if host == socket.gethostname() and _owner(int(process or 0)) != container.labels[OWNER]:
+        owner = container.labels.get(OWNER, "")
+        host, process, _ = [*owner.split(":"), "", ""][:3]
+        orphan = host == socket.gethostname() and owner != _owner(int(process))
+        if orphan or container.status in ("exited", "dead"):
             _remove(container)
 
 
 def _owner(process: int) -> str:
-    return f"{socket.gethostname()}:{process}"
+    """Host, process and when it started: numbers of processes come back."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return f"{socket.gethostname()}:{process}:{fields[19]}"
 
 
 def _remove(container: Any) -> None:

@@ -37,7 +37,7 @@ class Running(Protocol):
     def post_mortem(self) -> str:
         """After the connection ended: ``memory`` if that was the reason, else what it said."""
 
-    process_id: int  # as the host counts; 0 when unknown
+    place: str  # the container's id, or the local process's
 
     def left(self) -> int:
         """How many processes there are beside the zygote itself."""
@@ -92,9 +92,9 @@ class Link:
             running.connection.close()
 
     @property
-    def process_id(self) -> int:
-        """The zygote's process id as the host counts; 0 when there is none."""
-        return self._running.process_id if self._running else 0
+    def place(self) -> str:
+        """The id of the container, or of the local process; empty when there is none."""
+        return self._running.place if self._running else ""
 
     def left(self) -> int:
         """How many processes there are beside the zygote itself."""

@@ -78,9 +78,9 @@ class LocalZygote:
         return data
 
     @property
-    def process_id(self) -> int:
-        """The zygote's."""
-        return self._process.pid
+    def place(self) -> str:
+        """The zygote's process id."""
+        return str(self._process.pid)
 
     def left(self) -> int:
         """How many processes there are beside the zygote itself."""

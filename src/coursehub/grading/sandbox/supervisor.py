@@ -127,14 +127,16 @@ class Supervisor:
             kind, length = frames.head(self._from_host[: frames.HEAD_BYTES])
             end = frames.HEAD_BYTES + length
             if len(self._from_host) < end:
-                return
+                return None
             payload = self._from_host[frames.HEAD_BYTES : end]
             del self._from_host[:end]
             if kind == frames.END:
                 self._wanted = False
-                return
+                self._ended = True
+                return self._kill()
             if kind == frames.DATA and self._channel_open:
                 self._to_process += frames.LENGTH.pack(length) + payload
+        return None
 
     def _tell_host(self) -> None:
         try:
