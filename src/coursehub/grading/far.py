@@ -111,13 +111,13 @@ class Far:
         """Within it the notebook's own imports find modules that only the student's side has."""
         usual = builtins.__import__
 
-        def importing(name: str, globals: Any = None, *rest: Any) -> Any:
-            if globals is not self._names or name.partition(".")[0] in sys.modules:
-                return usual(name, globals, *rest)
-            if importlib.util.find_spec(name.partition(".")[0]) is not None:
-                return usual(name, globals, *rest)
+        def importing(
+            name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0
+        ) -> Any:
             top, _, below = name.partition(".")
-            fromlist = rest[1] if len(rest) > 1 else ()
+            ours = globals is not self._names or level or top in sys.modules
+            if ours or importlib.util.find_spec(top) is not None:
+                return usual(name, globals, locals, fromlist, level)
             return self._module(name if fromlist and below else top)
 
         builtins.__import__ = importing
@@ -276,8 +276,8 @@ def _mutate(target: Any, after: Any, undo: list[tuple[Any, Any]]) -> None:
     if type(target) is tuple:
         for mine, new in zip(target, after, strict=False):
             if (
-                type(mine) is type(new)
-                and isinstance(mine, list | dict | set)
+                (type(mine) is type(new)
+                and isinstance(mine, list | dict | set))
                 or hasattr(mine, "shape")
             ):
                 _mutate(mine, new, undo)

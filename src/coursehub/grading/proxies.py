@@ -18,6 +18,11 @@ _LIBRARIES = sys.stdlib_module_names | {
     "skimage", "sklearn", "sympy", "torch", "torchvision", "tqdm", "transformers",
 }  # fmt: skip
 _PLAIN = ("ndarray", "Tensor", "generic", "Number", "object", "dtype")
+_CODE = {
+    each.__name__: each
+    for each in (type, types.FunctionType, types.GeneratorType, types.BuiltinFunctionType,
+                 types.MethodType)
+}  # fmt: skip
 _READ_DUNDERS = {
     "__name__", "__qualname__", "__doc__", "__annotations__", "__defaults__", "__kwdefaults__",
     "__dict__", "__code__", "__closure__", "__bases__", "__mro__", "__slots__", "__version__",
@@ -162,8 +167,10 @@ def library(module: str, path: str) -> Any:
 
 def base_class(module: str, path: str) -> type | None:
     """Return the class that a stand-in may pass for; never that of a plain value."""
+    if module == "builtins":  # a float of the student's own making shall not pass for a float
+        return _CODE.get(path)
     found = library(module, path)
-    if not isinstance(found, type) or (module == "builtins" and not _harmless(found)):
+    if not isinstance(found, type):
         return None
     return None if any(each.__name__ in _PLAIN for each in found.__mro__[:-1]) else found
 
@@ -174,11 +181,6 @@ def exception_class(name: str, base: str) -> type[BaseException]:
     fits = isinstance(kind, type) and issubclass(kind, Exception)
     bases = (kind,) if fits and kind is not Exception else (FarError,)
     return type(name if name.isidentifier() else "FarError", bases, {"__module__": "student"})
-
-
-def _harmless(kind: type) -> bool:
-    # A float of the student's own making shall not pass for a float.
-    return kind in (type, types.FunctionType, types.GeneratorType, types.BuiltinFunctionType)
 
 
 def _items(ask: Ask, source: Any) -> Iterator[Any]:

@@ -1,6 +1,7 @@
 """Runs the cells of a notebook in this process, without a kernel; outputs as nbformat has them."""
 
 import builtins
+import os
 import random
 import resource
 import signal
@@ -18,6 +19,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.profiledir import ProfileDir
 from traitlets.config import Config
 
+_INLINE = "module://matplotlib_inline.backend_inline"
 _RAISE = 5.0  # seconds after which a caught time-out is raised again
 
 
@@ -86,8 +88,7 @@ class Shell:
         shell.display_pub.outputs = self._outputs
         shell.displayhook.outputs = self._outputs
         shell.system = shell.system_piped
-        if "matplotlib" in sys.modules:
-            _inline(shell)
+        _draw_inline()
         self.names: dict[str, Any] = shell.user_ns
         self.shell = shell
 
@@ -242,10 +243,11 @@ class _Interactive(InteractiveShell):
         """There is no event loop of a window."""
 
 
-def _inline(shell: InteractiveShell) -> None:
-    import matplotlib
-
-    matplotlib.use("module://matplotlib_inline.backend_inline")
+def _draw_inline() -> None:
+    """Have figures drawn into the outputs, whether matplotlib is loaded already or will be."""
+    os.environ["MPLBACKEND"] = _INLINE  # noqa: TID251 - matplotlib's own switch, as in a kernel
+    if "matplotlib" in sys.modules:
+        sys.modules["matplotlib"].use(_INLINE)
 
 
 def _show_figures(shell: InteractiveShell) -> None:
@@ -254,7 +256,7 @@ def _show_figures(shell: InteractiveShell) -> None:
         return
     from matplotlib_inline.backend_inline import configure_inline_support, flush_figures
 
-    configure_inline_support(shell, "module://matplotlib_inline.backend_inline")
+    configure_inline_support(shell, _INLINE)
     flush_figures()
 
 

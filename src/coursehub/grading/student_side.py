@@ -17,14 +17,10 @@ from coursehub.grading.shell import Shell, deadline, reseed
 
 HANDLES = 20_000
 _MUTABLE = (list, dict, set, bytearray)
-_OPERATORS = {
-    name: getattr(operator, name)
-    for name in (
-        "add sub mul truediv floordiv mod pow matmul and_ or_ xor lshift rshift "
-        "eq ne lt le gt ge neg pos abs invert index contains"
-    ).split()
-}
-_CONVERSIONS = {each.__name__: each for each in (bool, int, float, complex, str, repr, len, hash)}
+_BINARY = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and_", "or_", "xor")
+_OTHERS = ("lshift", "rshift", "eq", "lt", "le", "gt", "ge", "neg", "pos", "abs", "invert")
+_OPERATORS = {name: getattr(operator, name) for name in (*_BINARY, *_OTHERS)}
+_CONVERSIONS = {each.__name__: each for each in (bool, int, float, complex, str, repr, len)}
 
 
 def main(channel: Any) -> None:
