@@ -19,8 +19,11 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Every test but those that need a real GPU: unit, contract, submissions, e2e."""
-    session.run("pytest", "-m", "not gpu", *session.posargs)
+    """Every test but those that need a real GPU; with arguments, what pytest makes of them."""
+    if session.posargs:
+        session.run("pytest", "-m", "not gpu", *session.posargs)
+    else:
+        session.run("python", "-m", "tests")
 
 
 @nox.session
