@@ -21,6 +21,7 @@ OPEN_FILES = 1024
 NICE = 10  # a crowd of processes does not starve the supervisor that shares their cores
 FIRST_UID = 1 << 20
 LAST_UID = (1 << 31) - 2
+TERMINALS = "newinstance,ptmxmode=0666,mode=0620,max=16"
 SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc", "/proc", "/sys/devices/system/cpu", "/dev")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
 
@@ -117,6 +118,10 @@ def separate(folder: str, uid: int, gid: int, limits: Limits) -> None:
     kernel.mount("tmpfs", folder, "tmpfs", plain, size)
     if Path("/dev/shm").is_dir():
         kernel.mount(folder, "/dev/shm", None, kernel.MS_BIND)
+    # Terminals of its own, which `!command` in a notebook wants, and nobody else's.
+    kernel.mount("devpts", "/dev/pts", "devpts", kernel.MS_NOSUID | kernel.MS_NOEXEC, TERMINALS)
+    if not Path("/dev/ptmx").is_symlink():
+        kernel.mount("/dev/pts/ptmx", "/dev/ptmx", None, kernel.MS_BIND)
     with suppress(OSError):  # not mounted everywhere
         kernel.unmount("/dev/mqueue")
 
@@ -163,7 +168,7 @@ def restrict(folder: str, uid: int, limits: Limits, means: Means) -> None:
     kernel.prctl(kernel.PR_SET_DUMPABLE, 1)  # its own /proc/self is its own
     if means.landlock:
         # Without a mount namespace it is everybody's, and would outlive the hand-in.
-        shared = ["/dev/shm"] if means.namespaces else []
+        shared = ["/dev/shm", "/dev/pts", "/dev/ptmx"] if means.namespaces else []
         landlock.confine_files([*SYSTEM, *packages()], [folder, *DEVICES, *shared])
     if means.calls:
         seccomp.confine_calls(internet=means.namespaces)
