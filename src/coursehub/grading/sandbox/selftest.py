@@ -102,7 +102,7 @@ def _rights(side: Side, identity: dict[str, Any]) -> Iterator[str]:
 def _sight(side: Side, identity: dict[str, Any], zygotes: list[int]) -> Iterator[str]:
     if len(identity["processes"]) > 2:  # its init and itself
         yield f"The {side.name}'s process sees processes that are not its own."
-    elif any(side.ask(f"signals({process})") for process in zygotes):
+    if any(side.ask(f"signals({process})") for process in zygotes):
         yield f"The {side.name}'s process can send signals to the process it came from."
 
 
