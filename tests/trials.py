@@ -15,7 +15,7 @@ from pathlib import Path
 
 from coursehub.errors import TimedOut
 from coursehub.grading.limits import Limits
-from coursehub.grading.plan import Step, defined_names
+from coursehub.grading.plan import Step, defined_names, imports_of
 from coursehub.grading.sandbox.channel import Ended
 from coursehub.grading.trial import hold
 from coursehub.grading.verdict import CellResult
@@ -111,6 +111,7 @@ def notebook(text: str, answers: dict[str, str] | None = None) -> tuple[Step, ..
                 points=float(points[0]) if points else 0.0,
                 manual=False,
                 defines=defined_names(source),
+                imports=imports_of(source),
             )
         )
     return tuple(steps)

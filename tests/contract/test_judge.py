@@ -359,6 +359,28 @@ assert report["moved"] > 1e-3 and isinstance(report["grad"], torch.Tensor)
     assert lazy.points == 0.0
 
 
+def test_a_library_that_an_answer_imports_is_the_judges_own(tmp_path: Path) -> None:
+    text = """
+#%% answer a
+import numpy as np
+from math import isclose
+def half(x): return x / 2
+#%% test t 1
+np.testing.assert_allclose(half(3.0), 1.5)
+#%% test u 1
+assert isclose(half(5.0), 2.5)
+"""
+    fake = """
+class np:
+    class testing:
+        assert_allclose = staticmethod(lambda *a: None)
+isclose = lambda *a: True
+def half(x): return 7
+"""
+    assert points(judged(tmp_path / "a", text, {"a": fake})) == {"t": 0.0, "u": 0.0}
+    assert points(judged(tmp_path / "b", text)) == {"t": 1.0, "u": 1.0}
+
+
 def test_partial_credit(tmp_path: Path) -> None:
     cells = {"1.5": 1.5, "2": 2.0, "True": 2.0, "0": 0.0, "float('nan')": 0.0, "-1": 0.0,
              "3": 0.0, "'text'": 2.0, "f()": 0.0, "None": 2.0}  # fmt: skip

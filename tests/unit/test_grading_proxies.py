@@ -33,9 +33,9 @@ def liar() -> Handle:
 
 
 def test_equal_to_no_value_of_the_judges(liar: Handle) -> None:
-    assert not liar == 9 and not liar == 9 and liar != 9 and liar != 9
-    assert liar not in [9] and not [liar] == [9]
-    assert liar == liar
+    assert liar != 9
+    assert operator.eq(liar, 9) is False and operator.eq(9, liar) is False
+    assert liar not in [9] and [liar] != [9] and liar == liar
     assert liar._far_ask.asked == []
 
 

@@ -1,6 +1,7 @@
 """Plain values cross exactly; nothing else does, and no bytes do harm."""
 
 import collections
+import contextlib
 import enum
 import fractions
 import math
@@ -168,7 +169,5 @@ def test_bad_bytes_are_only_an_error(data: bytes) -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_value_or_an_error(data: bytes) -> None:
     for each in (data, struct.pack(">I", len(data)) + data):
-        try:
+        with contextlib.suppress(wire.WireError):
             wire.decode(each)
-        except wire.WireError:
-            pass

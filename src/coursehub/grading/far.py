@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from coursehub.grading import wire
+from coursehub.grading.inplace import is_view_of, mutate, overwrite
 from coursehub.grading.proxies import (
     CallableHandle,
     FarError,
@@ -76,10 +77,9 @@ class Far:
 
     def fetch(self, name: str, here: Any) -> Any:
         """Return what a name means on the student's side; `here` is what it means in the judge."""
-        value = self.ask("fetch", name)
-        if isinstance(value, FarModule) and isinstance(here, types.ModuleType):
-            return here
-        return value
+        if isinstance(here, types.ModuleType) and not isinstance(here, FarModule):
+            return here  # a library, whatever an answer has made of its name
+        return self.ask("fetch", name)
 
     def is_live(self, value: Any) -> bool:
         """Whether a value is neither plain, nor code, nor absent: it has a twin that may differ."""
@@ -99,8 +99,8 @@ class Far:
         """Forget the cell's callbacks, and give back to set-up's values what calls changed."""
         owned = {id(self._names.get(name)) for name in self.given}
         for changed, before in reversed(self._undo):
-            if id(changed) in owned or _view_of(changed, self._names, self.given):
-                _overwrite(changed, before)
+            if id(changed) in owned or is_view_of(changed, self._names, self.given):
+                overwrite(changed, before)
         self._undo.clear()
         self._callbacks.clear()
         self._errors.clear()
@@ -168,7 +168,7 @@ class Far:
         for place, after in changes:
             target = passed[place] if place in range(len(passed)) else None
             if type(target) is type(after):
-                _mutate(target, after, self._undo)
+                mutate(target, after, self._undo)
 
     def _local(self, name: str, text: str, base: str, own: int, arguments: bytes) -> BaseException:
         """Make an exception of the student's side into one of this process."""
@@ -269,74 +269,6 @@ def _importable(value: Any) -> tuple[str, str] | None:
     if not isinstance(path, str) or not isinstance(module, str) or "<" in path:
         return None
     return (module, path) if library(module, path) is value else None
-
-
-def _mutate(target: Any, after: Any, undo: list[tuple[Any, Any]]) -> None:
-    """Make a mutable value equal to another of its type, in place."""
-    if type(target) is tuple:
-        for mine, new in zip(target, after, strict=False):
-            if (
-                (type(mine) is type(new)
-                and isinstance(mine, list | dict | set))
-                or hasattr(mine, "shape")
-            ):
-                _mutate(mine, new, undo)
-        return
-    if isinstance(target, list | dict | set | bytearray):
-        undo.append((target, target.copy()))
-    elif type(target).__name__ in ("ndarray", "Tensor"):
-        undo.append((target, target.clone() if hasattr(target, "clone") else target.copy()))
-    _overwrite(target, after)
-
-
-def _overwrite(target: Any, after: Any) -> None:
-    match target:
-        case list():
-            mine = list(target)
-            target[:] = [_kept(mine[i], v) if i < len(mine) else v for i, v in enumerate(after)]
-        case dict():
-            kept = {k: _kept(target[k], v) if k in target else v for k, v in after.items()}
-            target.clear()
-            target.update(kept)
-        case set():
-            target.clear()
-            target.update(after)
-        case bytearray():
-            target[:] = after
-        case _ if type(target).__name__ == "ndarray":
-            if target.shape == after.shape and target.dtype == after.dtype:
-                target[...] = after
-        case _ if type(target).__name__ == "Tensor":
-            if target.dtype == after.dtype:
-                target.data.copy_(after) if target.shape == after.shape else target.data.set_(after)
-
-
-def _kept(mine: Any, new: Any) -> Any:
-    """Keep the identity of what lies within a list or dict, where its type is the same."""
-    mutable = isinstance(mine, list | dict | set | bytearray)
-    if type(mine) is not type(new) or not (mutable or hasattr(mine, "shape")):
-        return new
-    if hasattr(mine, "shape") and (mine.shape != new.shape or mine.dtype != new.dtype):
-        return new
-    if type(mine).__name__ in ("ndarray", "Tensor") or mutable:
-        _overwrite(mine, new)
-        return mine
-    return new
-
-
-def _view_of(changed: Any, names: dict[str, Any], given: set[str]) -> bool:
-    """Whether an array shares memory with one that set-up made."""
-    for name in given:
-        owner = names.get(name)
-        if type(owner) is not type(changed):
-            continue
-        if type(owner).__name__ == "ndarray":
-            if sys.modules["numpy"].may_share_memory(owner, changed):
-                return True
-        elif type(owner).__name__ == "Tensor":
-            if owner.untyped_storage().data_ptr() == changed.untyped_storage().data_ptr():
-                return True
-    return False
 
 
 def _guard_inspect() -> None:

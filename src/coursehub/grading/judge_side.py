@@ -10,6 +10,7 @@ from typing import Any
 
 from coursehub.grading import wire
 from coursehub.grading.far import Far
+from coursehub.grading.plan import defined_names
 from coursehub.grading.proxies import StudentEnded
 from coursehub.grading.sharing import read, split
 from coursehub.grading.shell import Ran, Shell, deadline, reseed
@@ -66,6 +67,12 @@ class Judge:
         self._foreign |= set(message["defines"])
         self._tied -= set(message["defines"])
         self._bind(message["defines"], again=True)
+        # A library that the source's answer imports is the judge's own, whatever the student made
+        # of its name: `np.testing` shall be numpy's.
+        for line in message["imports"].splitlines():
+            own = defined_names(line)
+            if self._run(line).error is None:
+                self._foreign -= own
         return {}
 
     def _test(self, message: dict[str, Any]) -> dict[str, Any]:

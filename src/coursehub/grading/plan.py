@@ -10,6 +10,8 @@ from nbformat import NotebookNode
 
 from coursehub.grading.marks import marks_of
 
+_MOST_TEXT = 20_000  # characters of a student's cell that is looked into
+
 Kind = Literal["setup", "answer", "test", "text"]
 
 
@@ -26,6 +28,7 @@ class Step:
         points: What it can earn.
         manual: A person gives its points.
         defines: The top-level names that the source's version of the cell defines.
+        imports: The top-level imports of the source's version; the judge makes them itself.
     """
 
     number: int
@@ -35,6 +38,7 @@ class Step:
     points: float
     manual: bool
     defines: frozenset[str]
+    imports: str = ""
 
 
 def plan(notebook: NotebookNode, answers: Mapping[str, str] | None = None) -> tuple[Step, ...]:
@@ -59,6 +63,7 @@ def plan(notebook: NotebookNode, answers: Mapping[str, str] | None = None) -> tu
                 points=marks.points if marks else 0.0,
                 manual=bool(marks and marks.manual),
                 defines=defined_names(cell.source) if kind != "text" else frozenset(),
+                imports=imports_of(cell.source) if kind != "text" else "",
             )
         )
     return tuple(steps)
@@ -81,16 +86,31 @@ def kind_of(cell: NotebookNode) -> Kind:
 
 
 def parse(text: str) -> ast.Module | None:
-    """Parse a cell as IPython would, magics and all; None where it is no Python."""
+    """Parse a cell of the source as IPython would, magics and all; None where it is no Python."""
     try:
         return ast.parse(TransformerManager().transform_cell(text))
+    except (SyntaxError, ValueError, RuntimeError, MemoryError):
+        return None
+
+
+def parse_theirs(text: str) -> ast.Module | None:
+    """Parse a student's cell, or not where it would take long: with magics, or endless."""
+    try:
+        return ast.parse(text) if len(text) <= _MOST_TEXT else None
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
 
 def defined_names(text: str) -> frozenset[str]:
-    """Return the names that a cell defines at its top level, also inside if, try, with and for."""
-    tree = parse(text)
+    """Return the names that a cell of the source defines at its top level.
+
+    Those inside if, try, with and for are among them.
+    """
+    return names_of(parse(text))
+
+
+def names_of(tree: ast.Module | None) -> frozenset[str]:
+    """Return the names that a parsed cell defines at its top level."""
     return frozenset(_names(tree.body)) if tree else frozenset()
 
 
@@ -137,6 +157,7 @@ def _bound(statement: ast.stmt) -> Iterator[str]:
             ]
 
 
+_IMPORTS = (ast.Import, ast.ImportFrom)
 _SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 

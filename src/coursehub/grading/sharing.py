@@ -4,6 +4,7 @@ import ast
 import builtins
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 _FAR_PREFIXES = ("fixture_", "probe_")
 _FAR_MARKS = ("# fixture", "# probe")
@@ -59,7 +60,7 @@ def split(tree: ast.Module, foreign: Collection[str], seed: int) -> Split:
     passed: set[str] = set()
     tied: set[str] = set()
     for statement in tree.body:
-        if isinstance(statement, _DEFINITIONS):
+        if isinstance(statement, _DEFINITIONS) and not _head(statement) & foreign:
             here.append(statement)
             if read(statement) & foreign:
                 foreign.add(statement.name)
@@ -76,6 +77,12 @@ def split(tree: ast.Module, foreign: Collection[str], seed: int) -> Split:
     module = ast.Module(here, [])
     kept = ast.unparse(ast.fix_missing_locations(module))
     return Split(kept, frozenset(there), frozenset(passed - set(dir(builtins))), frozenset(tied))
+
+
+def _head(statement: Any) -> set[str]:
+    """The names that a definition reads at once: decorators, base classes."""
+    parts = [*statement.decorator_list, *getattr(statement, "bases", ())]
+    return set().union(*map(read, parts))
 
 
 def read(node: ast.AST) -> set[str]:

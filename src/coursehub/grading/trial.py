@@ -96,6 +96,7 @@ class _Trial:
         if self._student.lost:
             return replace(result, message=result.message or self._student.lost)
         told = {"defines": sorted(step.defines), "source": step.source, "far": far}
+        told["imports"] = step.imports
         report = self._ask_judge({"op": "setup" if locked else "answer", **told})
         if report.get("error") and not self._answered and not result.message:
             raise SandboxError(

@@ -21,7 +21,25 @@ TEXT_BYTES = 32 * 1024 * 1024
 _SMALL = 2**63
 _KINDS = "?biufcSUMm"
 _FACTORIES = {each.__name__: each for each in (int, float, str, list, dict, set, tuple, bool)}
-_TENSORS = ["float16", "float32", "float64", "bfloat16", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool", "complex64", "complex128", "float8_e4m3fn", "float8_e5m2"]
+_TENSORS = [
+    "float16",
+    "float32",
+    "float64",
+    "bfloat16",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "bool",
+    "complex64",
+    "complex128",
+    "float8_e4m3fn",
+    "float8_e5m2",
+]
 
 Refer = Callable[[Any], list[Any] | None]
 Resolve = Callable[[list[Any]], Any]
