@@ -17,10 +17,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from coursehub.cli.course import one_line_errors
 from coursehub.course.load import load_course
-from coursehub.errors import CourseHubError, SandboxError, SandboxUnavailable
-from coursehub.grading.marking import Marking, kind_of_sandbox
+from coursehub.errors import CourseHubError, SandboxError
+from coursehub.grading.marking import Marking, kind_of_sandbox, open_real
 from coursehub.grading.pipeline import Grader, caveat
-from coursehub.grading.sandbox import Sandbox, open_sandbox
+from coursehub.grading.sandbox import Sandbox
 from coursehub.grading.source import Source, load_source
 from coursehub.grading.verdict import Verdict
 from coursehub.settings import Settings, load_settings
@@ -82,11 +82,12 @@ def grade(
         kind = sandbox.value if sandbox else kind_of_sandbox(settings)
         options = _options(settings, assignment.name)
     options["seed"] = secrets.randbits(31) if seed is None else seed
-    err = Console(stderr=True, highlight=False)
+    err = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         with ExitStack() as stack:
-            opened = stack.enter_context(open_sandbox(kind))
-            _say_what_it_is(opened, err)
+            opened = stack.enter_context(open_real(kind))
+            if not opened.real:
+                err.print(" ".join([caveat(opened), *opened.missing()]), markup=False)
             err.print(f"Inputs of the tests are drawn with --seed {options['seed']}.")
             failed = 0
             outcomes = _graded(stack, opened, assignment, submissions, jobs, options, err)
@@ -98,22 +99,6 @@ def grade(
         raise typer.Exit(NOT_REAL) from None
     if failed:
         raise typer.Exit(FAILED)
-
-
-def _say_what_it_is(sandbox: Sandbox, err: Console) -> None:
-    """Refuse a container that is not confined; say of a process what it lacks.
-
-    Raises:
-        SandboxUnavailable: it promises to be real, and is not.
-    """
-    missing = sandbox.missing()
-    if sandbox.real and missing:
-        raise SandboxUnavailable(
-            f"the sandbox is not real: {'; '.join(missing)}",
-            remedy="Repair the engine, or ask for --sandbox process, which isolates less",
-        )
-    if not sandbox.real:
-        err.print(" ".join([caveat(sandbox), *missing]), markup=False)
 
 
 def _graded(

@@ -9,10 +9,10 @@ from threading import Lock, Timer
 from typing import Any
 
 from coursehub.course.model import Course, GradingLimits
-from coursehub.errors import NotFound
+from coursehub.errors import NotFound, SandboxUnavailable
 from coursehub.grading.limits import Limits, MiB
 from coursehub.grading.pipeline import Graded, Grader
-from coursehub.grading.sandbox import open_sandbox
+from coursehub.grading.sandbox import Sandbox, open_sandbox
 from coursehub.grading.source import load_source
 from coursehub.settings import Settings
 
@@ -60,7 +60,7 @@ class Marking:
         """
         with self._lock, self._awake():
             if self._grader is None:
-                sandbox = self._open.enter_context(open_sandbox(self.sandbox))
+                sandbox = self._open.enter_context(open_real(self.sandbox))
                 self._grader = self._open.enter_context(Grader(sandbox))
                 atexit.register(self.close)
             return self._grader.grade(load_source(source), handed_in, **self.options(source.name))
@@ -82,6 +82,22 @@ class Marking:
             self._timer = Timer(_KEPT_SECONDS, self.close)
             self._timer.daemon = True
             self._timer.start()
+
+
+@contextmanager
+def open_real(kind: str) -> Iterator[Sandbox]:
+    """The sandbox of that kind, once it has shown that it is what it promises to be.
+
+    Raises:
+        SandboxUnavailable: there is none, or it promises to be real, and is not.
+    """
+    with open_sandbox(kind) as sandbox:  # type: ignore[arg-type,attr-defined]
+        if sandbox.real and (missing := sandbox.missing()):
+            raise SandboxUnavailable(
+                f"the sandbox is not real: {'; '.join(missing)}",
+                remedy="Repair the engine, or choose the sandbox `process`, which isolates less",
+            )
+        yield sandbox
 
 
 def kind_of_sandbox(settings: Settings) -> str:

@@ -8,7 +8,7 @@ person sees of it is a `Verdict`.
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from coursehub.errors import SandboxError
 from coursehub.grading.audit import proposed_penalty
 from coursehub.grading.intake import Rejected, Submission, read_submission
 from coursehub.grading.limits import Limits
+from coursehub.grading.lint import unprotected
 from coursehub.grading.rebuild import Rebuilt, rebuild
 from coursehub.grading.source import Source
 from coursehub.grading.trial import hold
@@ -98,7 +99,7 @@ def grade(
         name: _tried(source, submission, each, worker, limits, modules, seed)
         for name, each in rebuilt.items()
     }
-    verdict = _verdict(name, submission, rebuilt, results, policy, started)
+    verdict = _verdict(name, source, submission, rebuilt, results, policy, started)
     notebooks = {name: each.notebook for name, each in rebuilt.items()}
     return Graded(verdict, notebooks, results, seed)
 
@@ -207,6 +208,7 @@ def _is_answer(name: str, content: bytes, modules: Collection[str]) -> bool:
 
 def _verdict(
     name: str,
+    source: Source,
     submission: Submission,
     rebuilt: Mapping[str, Rebuilt],
     results: Mapping[str, Sequence[CellResult]],
@@ -226,6 +228,7 @@ def _verdict(
     findings = [*submission.findings]
     for each in rebuilt.values():
         findings += each.findings
+    findings += _doubts(source, results)
     findings += _proposed(findings, policy)
     why = _to_review(findings, left)
     return Verdict(
@@ -264,6 +267,25 @@ def _rejected(source: Source, name: str, reason: str, seed: int) -> Graded:
         cells=(),
     )
     return Graded(verdict, notebooks, {}, seed)
+
+
+def _doubts(source: Source, results: Mapping[str, Sequence[CellResult]]) -> Iterator[Finding]:
+    """Tests that failed and may have, because they want more than the judge can ask for."""
+    for name, each in results.items():
+        failed = [
+            result.cell
+            for result in each
+            if result.kind == "test" and result.points is not None
+            if result.points < result.max_points
+        ]
+        unclear = unprotected(source.notebooks[name]) if failed else frozenset[str]()
+        for cell in failed:
+            if cell in unclear:
+                text = (
+                    f"The test {cell} failed, and it may be the test: it asks for more than can be "
+                    "judged apart from the student's process."
+                )
+                yield Finding("unprotected", cell, text)
 
 
 def _proposed(findings: Sequence[Finding], policy: EditPolicy) -> list[Finding]:

@@ -23,9 +23,8 @@ from traitlets.config import Config
 
 from coursehub.errors import CourseHubError
 from coursehub.grading import pipeline
-from coursehub.grading.marking import Marking
+from coursehub.grading.marking import Marking, open_real
 from coursehub.grading.pipeline import Grader
-from coursehub.grading.sandbox import open_sandbox
 from coursehub.grading.source import load_source
 from coursehub.grading.turns import turn
 from coursehub.grading.verdict import Verdict
@@ -212,7 +211,7 @@ class _Desk:
             self._graders.put(grader)
 
     def __enter__(self) -> Self:
-        sandbox = self._open.enter_context(open_sandbox(self._marking.sandbox))
+        sandbox = self._open.enter_context(open_real(self._marking.sandbox))
         for _ in range(self._workers):
             self._graders.put(self._open.enter_context(Grader(sandbox)))
         return self
