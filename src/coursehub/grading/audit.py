@@ -15,7 +15,7 @@ COUNTED = frozenset({"edited", "added", "duplicated", "metadata"})
 """The kinds that a policy may take points for; what is deleted or moved costs nothing."""
 
 _MOST_FINDINGS = 100
-_MOST_LINES = 400
+_MOST_LINES = 200
 _SHOWN_LINES = 24
 _SHOWN_WIDTH = 160
 _FLAGS = ("grade", "solution", "locked", "task", "points")

@@ -114,6 +114,13 @@ def names_of(tree: ast.Module | None) -> frozenset[str]:
     return frozenset(_names(tree.body)) if tree else frozenset()
 
 
+def imports_of(text: str) -> str:
+    """Return the top-level imports of a cell of the source, one a line."""
+    tree = parse(text)
+    imports = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)] if tree else []
+    return "\n".join(ast.unparse(node) for node in imports)
+
+
 def _names(body: list[ast.stmt]) -> Iterator[str]:
     for statement in body:
         match statement:

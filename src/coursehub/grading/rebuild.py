@@ -9,9 +9,11 @@ from nbformat import NotebookNode
 
 from coursehub.grading.audit import audit
 from coursehub.grading.pairing import Original, Pairing, originals, pair
-from coursehub.grading.plan import Step, defined_names, parse, plan
+from coursehub.grading.plan import Step, names_of, parse_theirs, plan
 from coursehub.grading.snippets import Answer, take_answer
 from coursehub.grading.verdict import Finding
+
+_MOST_CELLS = 200  # of the student's own that are looked into
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def rebuild(source: NotebookNode, handed_in: NotebookNode | None) -> Rebuilt:
             texts.setdefault(original.name, original.released)
     steps = plan(source, texts)
     findings = audit(cells, theirs, pairing, answers)
-    own = [theirs[index].source for index in pairing.added]
+    own = [theirs[index].source for index in pairing.added[:_MOST_CELLS]]
     return Rebuilt(
         _filled(source, texts, cells, theirs, pairing),
         steps,
@@ -102,14 +104,14 @@ def _work_after(
 
 def _needed(steps: Sequence[Step], own: Sequence[str]) -> Iterator[Finding]:
     """Name what answers use and only a cell of the student's own defines."""
-    theirs = frozenset[str]().union(*(defined_names(text) for text in own))
+    theirs = frozenset[str]().union(*(names_of(parse_theirs(text)) for text in own))
     known: set[str] = set()
     for step in steps:
-        known |= defined_names(step.source) if step.kind == "answer" else step.defines
+        known |= names_of(parse_theirs(step.source)) if step.kind == "answer" else step.defines
     for step in steps:
         if step.kind != "answer" or not theirs - known:
             continue
-        tree = parse(step.source)
+        tree = parse_theirs(step.source)
         used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} if tree else set()
         for name in sorted(used & (theirs - known)):
             text = (

@@ -4,8 +4,8 @@ import difflib
 import re
 from dataclasses import dataclass
 
-_START = re.compile(r"\s*#\s*>>>\s*your code starts here\s*")
-_END = re.compile(r"\s*#\s*<<<\s*your code ends here\s*")
+_START = re.compile(r"\s*#\s*>>>\s*your\s+code\s+starts\s+here\s*")
+_END = re.compile(r"\s*#\s*<<<\s*your\s+code\s+ends\s+here\s*")
 _MOST_LINES = 2_000  # that are compared; beyond, comparing takes too long
 
 
