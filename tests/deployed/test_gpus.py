@@ -217,10 +217,10 @@ def test_a_lease_that_ends_stops_the_server_and_frees_the_gpu(
     ann.get_by_role("radio", name="GPU").check()
     ann.get_by_role("button", name="Start").click()
     Lab.arrive(ann, "ann")
+    is_warned(ann)
     device, until = leases(course)["ann"]
     asking.submit(course.ask_for_server, sessions["ben"], profile="gpu")
-    assert place(sessions["ben"]) == (1, 1)
-    is_warned(ann)
+    assert place(sessions["ben"]) == (1, 1), "all others are lent since the test before"
 
     course.await_server(sessions["ben"])
     assert datetime.now(UTC) >= datetime.fromisoformat(until)
