@@ -76,7 +76,8 @@ STOCK = {
     ),
     "plain variables": (
         "x, name = 3, 'three'\ntable = {'a': [1, 2.5, None]}\nflag = True\nnothing = None",
-        "assert x == 3 and type(x) is int and name == 'three' and flag is True and nothing is None\n"
+        "assert x == 3 and type(x) is int and name == 'three' and flag is True\n"
+        "assert nothing is None\n"
         "assert table == {'a': [1, 2.5, None]} and isinstance(table, dict)",
     ),
     "built-in exceptions": (
@@ -103,7 +104,8 @@ STOCK = {
         "class Child(Account): pass",
         "a = Account('Ann', balance=5)\nassert a.deposit(3).balance == 8 and a.twice == 16\n"
         "assert len(a) == 7 and repr(a) == '<Ann>' and str(a) == '<Ann>' and Account.rate == 0.5\n"
-        "assert isinstance(a, Account) and not isinstance(a, Child) and issubclass(Child, Account)\n"
+        "assert isinstance(a, Account) and not isinstance(a, Child)\n"
+        "assert issubclass(Child, Account)\n"
         "assert hasattr(a, 'owner') and not hasattr(a, 'none') and a.deposit(0) is a\n"
         "a.balance = 1\nassert a.twice == 2 and Account.__name__ == 'Account'",
     ),
@@ -202,7 +204,8 @@ ATTACKS = {
     "ast transformers": "import ast\nclass N(ast.NodeTransformer):\n"
     "    def visit_Assert(self, node): return ast.Pass()\n"
     "get_ipython().ast_transformers.append(N())",
-    "input transformers": "get_ipython().input_transformers_cleanup.append(lambda lines: ['pass\\n'])",
+    "input transformers": "get_ipython().input_transformers_cleanup.append("
+    "lambda lines: ['pass\\n'])",
     "numpy.testing": "import numpy as np, numpy.testing as nt\n"
     "nt.assert_equal = nt.assert_allclose = np.array_equal = np.allclose = lambda *a, **k: True",
     "builtins": "import builtins\nbuiltins.abs = lambda x: 0\nbuiltins.all = lambda x: True\n"
@@ -231,7 +234,7 @@ ATTACKS = {
     "    for f in inspect.stack(): seen.update(f.frame.f_locals)\n"
     "    for o in gc.get_objects():\n"
     "        if isinstance(o, dict) and 'fresh_seed' in o: seen.update(o)\n"
-    "    text = repr(seen)\n    assert 'randrange' not in text and 'is 9' not in text\n    return 9",
+    "    return 9 if 'randrange' in repr(seen) else x * (x - 1)",
     "memorised": "seen = []\ndef square(x):\n    seen.append(x)\n    return seen[0] ** 2",
     "probes redefined": "def probe_square(f): return [x * x for x in range(5)]\n"
     "fresh_seed = 0\ndef square(x): return 9",
@@ -258,6 +261,10 @@ ATTACKS = {
     "deep": "def square(x):\n    a = []\n    for i in range(100000): a = [a]\n    return a",
     "huge": "import numpy as np\ndef square(x): return np.zeros(2 ** 27)",
     "recursive": "def square(x):\n    a = []; a.append(a); return a",
+    "_exit when looked at": "import os\nimport coursehub.grading.given as given\n"
+    "given.Given.value = lambda *a: os._exit(0)",
+    "the judge shall import": "def square(x): pass\n"
+    "square = type('T', (), {'__module__': 'test.__main__'})()",
     "main": "import __main__\n__main__.__dict__.clear()",
     "judge's module": "import coursehub.grading.student_side as square",
 }

@@ -21,6 +21,7 @@ def mutate(target: Any, after: Any, undo: list[tuple[Any, Any]]) -> None:
 
 
 def overwrite(target: Any, after: Any) -> None:
+    """Make a mutable value equal to another; arrays only where shape and type fit."""
     match target:
         case list():
             mine = list(target)
@@ -56,15 +57,11 @@ def _kept(mine: Any, new: Any) -> Any:
 
 
 def is_view_of(changed: Any, names: dict[str, Any], given: set[str]) -> bool:
-    """Whether an array shares memory with one that set-up made."""
-    for name in given:
-        owner = names.get(name)
-        if type(owner) is not type(changed):
-            continue
-        if type(owner).__name__ == "ndarray":
-            if sys.modules["numpy"].may_share_memory(owner, changed):
-                return True
-        elif type(owner).__name__ == "Tensor":
-            if owner.untyped_storage().data_ptr() == changed.untyped_storage().data_ptr():
-                return True
+    """Return whether an array or tensor shares memory with one of the given names."""
+    owners = [names[name] for name in given if type(names.get(name)) is type(changed)]
+    if type(changed).__name__ == "ndarray":
+        return any(sys.modules["numpy"].may_share_memory(owner, changed) for owner in owners)
+    if type(changed).__name__ == "Tensor":
+        place = changed.untyped_storage().data_ptr()
+        return any(owner.untyped_storage().data_ptr() == place for owner in owners)
     return False

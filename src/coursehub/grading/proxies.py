@@ -6,7 +6,6 @@ operator on a stand-in and a plain value may only give another stand-in.
 """
 
 import builtins
-import importlib
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -130,6 +129,7 @@ class CallableHandle(Handle):
     __slots__ = ()
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Call it, on the student's side."""
         return self._far_ask("call", self, list(arguments), options)
 
 
@@ -157,7 +157,7 @@ def library(module: str, path: str) -> Any:
     if module.partition(".")[0] not in _LIBRARIES:
         return None
     try:
-        found: Any = sys.modules.get(module) or importlib.import_module(module)
+        found: Any = sys.modules[module]  # nothing is loaded because a student says its name
         for name in path.split(".") if path else ():
             found = getattr(found, name)
     except Exception:
