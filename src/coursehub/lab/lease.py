@@ -21,4 +21,6 @@ def configure_lease(c: Any) -> None:
     text = os.environ.get("COURSEHUB_GPU_UNTIL_TEXT", until)  # noqa: TID251
     c.LabApp.extra_labextensions_path.append(str(LABEXTENSIONS))
     lease = {"until": until, "text": text}
-    c.ServerApp.tornado_settings.update({"page_config_data": {PAGE_KEY: lease}})
+    # A plain dictionary: JupyterHub's extension cannot look into a value of traitlets' lazy kind.
+    settings = c.ServerApp.setdefault("tornado_settings", {})
+    settings.update({"page_config_data": {PAGE_KEY: lease}})
