@@ -22,10 +22,9 @@ from typing import NamedTuple, Self
 import docker
 
 from coursehub.course.model import Course
-from coursehub.course.schedule import say_short
 from coursehub.errors import SpawnError
 from coursehub.hub.devices import Device
-from coursehub.hub.labels import Lease, leases_of
+from coursehub.hub.labels import Lease, leases_of, say_until
 from coursehub.hub.leases import Held, LeaseHistory
 from coursehub.hub.queue import Favours, Place, Queue, Turn, choose, expected_wait
 from coursehub.hub.turnstile import Turnstile
@@ -231,7 +230,7 @@ class GpuPool:
         if name is None:
             return False
         until = (datetime.now(UTC) + turn.length).replace(microsecond=0)
-        text = say_short(until, self.course)
+        text = say_until(until, self.course)
         lease = Lease(Device(name), turn.username, until, self.settings.gpu_shared, text)
         self._in_flight[turn.username] = _Reservation(lease)
         self._queue.drop(turn)

@@ -68,6 +68,11 @@ class Lease:
         return told
 
 
+def say_until(until: datetime, course: Course) -> str:
+    """Say when a lease ends, to the minute and never later than it does."""
+    return say_short(until.replace(second=0), course)
+
+
 def leases_of(client: docker.DockerClient, settings: Settings, course: Course) -> list[Lease]:
     """The leases there are, read from the labels of this deployment's containers (blocking)."""
     wanted = [f"{PROJECT}={settings.project}", USER, GPU, UNTIL]
@@ -81,7 +86,7 @@ def leases_of(client: docker.DockerClient, settings: Settings, course: Course) -
                 labels[USER],
                 until,
                 settings.gpu_shared,
-                say_short(until, course),
+                say_until(until, course),
             )
         )
     return sorted(leases, key=lambda lease: (lease.until, lease.username))
