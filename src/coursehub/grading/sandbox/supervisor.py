@@ -30,6 +30,7 @@ READ, WRITE = select.POLLIN, select.POLLOUT
 
 def supervise(task: Task, means: Means, host_in: int, host_out: int) -> None:
     """Run `task` from its start to its end, relaying frames."""
+    kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     try:
         started = fork(task, means)
     except OSError as error:
@@ -48,7 +49,7 @@ class HostGone(Exception):
 
 
 class Supervisor:
-    """Relays until the host says END; then kills everything and says GONE."""
+    """Relays until the host says END; then kills everything."""
 
     def __init__(
         self, started: Fork, task: Task, means: Means, host_in: int, host_out: int
@@ -73,14 +74,10 @@ class Supervisor:
         """Relay, then clean up."""
         os.set_blocking(self._host_in, False)
         os.set_blocking(self._host_out, False)
-        try:
+        with suppress(HostGone):
             while self._wanted or self._to_host:
                 self._turn()
-        except HostGone:
-            self._kill()
-            return
         self._kill()
-        _answer(self._host_out, frames.pack(frames.GONE))
 
     # One turn of the loop.
 

@@ -132,6 +132,8 @@ def _serve(
     with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
+    if status == 0:
+        _write(host_out, frames.pack(frames.GONE))
     return status == 0
 
 
