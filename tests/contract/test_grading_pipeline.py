@@ -1,8 +1,13 @@
 """nbgrader's pipeline with our seams: what counts, what does not, and nobody stops others."""
 
+import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -10,8 +15,10 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
+from coursehub.errors import SandboxError
 from coursehub.exchange.roster import Extension
-from coursehub.grading import runner
+from coursehub.grading import pipeline, runner
+from coursehub.grading.verdict import Verdict
 from coursehub.settings import CHECKOUT
 from tests.contract.miniature import ASSIGNMENT, HIDDEN, Miniature
 from tests.deployment import course_text, prepare
@@ -216,3 +223,97 @@ def test_feedback_keeps_the_message_and_hides_the_test(course: Miniature) -> Non
     assert "twice 21 is 42" in text
     assert HIDDEN not in text
     assert "double(21)" not in text
+
+
+class Flaky:
+    """A sandbox whose first workers break as soon as they are used."""
+
+    name, real = "flaky", True
+
+    def __init__(self, broken: int) -> None:
+        self.broken, self.started, self.ended = broken, 0, 0
+
+    @contextmanager
+    def worker(self) -> Iterator[object]:
+        self.started += 1
+        try:
+            yield self if self.started <= self.broken else None
+        finally:
+            self.ended += 1
+
+    def processes(self, *_: object) -> None:
+        raise SandboxError("the zygote is gone")
+
+
+def flaky_grade(monkeypatch: pytest.MonkeyPatch, sandbox: Flaky) -> str:
+    """Grade with a worker that may be broken; what the real pipeline did is not of interest."""
+
+    def grade(source: object, folder: Path, worker: Flaky | None, **_: object) -> pipeline.Graded:
+        if worker is not None:
+            worker.processes()
+        verdict = Verdict(folder.name, "graded", "", {}, {}, (), (), 0.0)
+        return pipeline.Graded(verdict, {}, {}, 0)
+
+    monkeypatch.setattr(pipeline, "grade", grade)
+    with pipeline.Grader(sandbox) as grader:
+        return grader.grade(None, Path("alice")).verdict.status
+
+
+def test_what_fails_for_reasons_of_ours_is_tried_once_more_afresh(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sandbox = Flaky(broken=1)
+    assert flaky_grade(monkeypatch, sandbox) == "graded"
+    assert (sandbox.started, sandbox.ended) == (2, 2)
+
+
+def test_what_fails_twice_is_no_verdict_and_no_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox = Flaky(broken=2)
+    with pytest.raises(SandboxError, match="the zygote is gone"):
+        flaky_grade(monkeypatch, sandbox)
+    assert (sandbox.started, sandbox.ended) == (2, 2)
+
+
+def test_an_error_in_our_own_parts_concerns_one_hand_in_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sandbox = Flaky(broken=0)
+    monkeypatch.setattr(pipeline, "read_submission", lambda *_: 1 / 0)
+    with pipeline.Grader(sandbox) as grader, pytest.raises(SandboxError, match="ZeroDivision"):
+        grader.grade(None, Path("alice"))
+
+
+def test_after_a_kill_it_goes_on_and_grades_nothing_twice(tmp_path: Path) -> None:
+    """`coursehub autograde`, killed after the first of three, and started again."""
+    text = course_text(released=NOW - timedelta(days=1), due=DUE)
+    miniature = Miniature(prepare(tmp_path, text))
+    students = ["amy", "ben", "cho"]
+    for student in students:
+        slow = "import time\ntime.sleep(1)\ndef double(x):\n    return 2 * x"
+        miniature.collected(student, answer=slow, received=DUE - timedelta(hours=1))
+    command = [Path(sys.executable).parent / "coursehub", "autograde", ASSIGNMENT, "--jobs=1"]
+    command += [f"--student={student}" for student in students]
+    environment = {**os.environ, **miniature.settings.environment()}
+    killed = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    done = partial(runner.is_graded, miniature.folder, ASSIGNMENT)
+    try:
+        while not any(map(done, students)):
+            assert killed.poll() is None, "it ended before it could be killed"
+            time.sleep(0.02)
+    finally:
+        killed.kill()
+        killed.wait()
+    before = {student: kept_at(miniature, student) for student in students if done(student)}
+    assert len(before) < len(students)
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    assert again.returncode == 0, again.stderr
+    assert all(map(done, students))
+    assert {student: kept_at(miniature, student) for student in before} == before
+    assert f"{len(before)} were already" in again.stdout
+    assert all(miniature.points(student)["hidden"] == 3 for student in students)
+
+
+def kept_at(course: Miniature, student: str) -> int:
+    """When the notebook that staff see was written."""
+    path = course.folder / "autograded" / student / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+    return path.stat().st_mtime_ns

@@ -5,6 +5,7 @@ notebook; the trial runs both in the sandbox, the student's side apart from the 
 person sees of it is a `Verdict`.
 """
 
+import logging
 import secrets
 import time
 from collections import Counter
@@ -28,6 +29,8 @@ from coursehub.grading.rebuild import Rebuilt, rebuild
 from coursehub.grading.source import Source
 from coursehub.grading.trial import hold
 from coursehub.grading.verdict import CellResult, Finding, Verdict
+
+log = logging.getLogger(__name__)
 
 WARN = EditPolicy()
 
@@ -120,16 +123,27 @@ class Grader:
             SandboxError: it failed twice.
         """
         try:
-            graded = grade(source, folder, self._warm(), **options)
-        except SandboxError:
+            graded = self._grade(source, folder, options)
+        except SandboxError as error:
+            log.warning("%s is graded once more: %s", folder, error)
             self.close()
-            graded = grade(source, folder, self._warm(), **options)
+            graded = self._grade(source, folder, options)
         return graded if self.sandbox.real else replace(graded, caveat=caveat(self.sandbox))
 
     def close(self) -> None:
         """End the worker; the next hand-in gets a new one."""
         self._worker = None
         self._open.close()
+
+    def _grade(self, source: Source, folder: Path, options: dict[str, Any]) -> Graded:
+        """Grade; whatever goes wrong in our own parts concerns this hand-in alone."""
+        try:
+            return grade(source, folder, self._warm(), **options)
+        except SandboxError:
+            raise
+        except Exception as error:
+            log.exception("%s could not be graded", folder)
+            raise SandboxError(f"grading itself failed: {error!r}") from error
 
     def _warm(self) -> Any:
         if self._ended:
