@@ -1,5 +1,6 @@
 """Assignment 1, graded by nbgrader itself: right answers earn all points, wrong ones lose some."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,6 +102,15 @@ def test_release_shows_no_solution_and_no_hidden_test(course: Pipeline) -> None:
             assert cell.source.count(">>> your code starts here") == cell.source.count(
                 "raise NotImplementedError()"
             )
+
+
+def test_documented_example_is_verbatim() -> None:
+    """What docs/writing-assignments.md shows as its example stands in the notebook."""
+    text = (SOURCE.parents[1] / "docs" / "writing-assignments.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)\n```", text, flags=re.DOTALL)
+    cells = [cell.source for cell in read_notebook(SOURCE).cells]
+    assert len(blocks) == 5
+    assert [block for block in blocks if not any(block in cell for cell in cells)] == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

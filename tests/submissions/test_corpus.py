@@ -10,7 +10,6 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,9 @@ import yaml
 from coursehub.settings import CHECKOUT
 from tests.submissions.corpus.recipe import CASES, build, expectation, source_of, worth
 
-SANDBOXES = ("process", pytest.param("docker", marks=pytest.mark.docker))
-LIMITS = {"memory_mb": 1024, "disk_mb": 64, "cell": "12s", "call": "3s", "total": "60s"}
-SECRET = "CORPUS_CANARY"
+SANDBOXES = ("process", "docker")
+LIMITS = {"memory_mb": 1024, "disk_mb": 64, "cell": "8s", "call": "3s", "total": "60s"}
+CANARY = "CORPUS_CANARY"
 MARKS = (b"corpus-daemon", b"corpus-detached")
 
 
@@ -83,7 +82,7 @@ def grade(sandbox: str, folder: Path) -> Batch:
             **os.environ,
             "COURSEHUB_COURSE": str(course_file(folder)),
             "COURSEHUB_STATE": str(folder / "state"),
-            SECRET: SECRET,
+            CANARY: CANARY,
         }
         verdicts: dict[str, dict[str, Any]] = {}
         exits: dict[str, int] = {}
@@ -109,8 +108,10 @@ def grade(sandbox: str, folder: Path) -> Batch:
 
 
 @pytest.fixture(scope="module", params=SANDBOXES)
-def batch(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Batch]:
+def batch(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Batch:
     """The corpus, graded once a sandbox."""
+    if request.param == "docker":
+        request.getfixturevalue("images")
     return grade(request.param, tmp_path_factory.mktemp(request.param))
 
 
@@ -144,7 +145,9 @@ def test_case(case: Path, batch: Batch, request: pytest.FixtureRequest) -> None:
     assert all(text.isprintable() for text in texts(verdict))
 
 
-def assert_points(points: dict[str, float], wanted: dict[str, float], expect: dict[str, Any]) -> None:
+def assert_points(
+    points: dict[str, float], wanted: dict[str, float], expect: dict[str, Any]
+) -> None:
     """Compare points; of those that the case says nothing about, some may be lost."""
     assert points.keys() == wanted.keys()
     for cell, most in wanted.items():

@@ -9,8 +9,9 @@ assignment
 answers
     cell -> text, in place of the reference answer; ``blank: true`` leaves all of them as released
 cells
-    edits, applied in order, each one of ``{cell: ID, ...}`` with any of ``source``, ``type``, ``id``,
-    ``tags``, ``marks`` (nbgrader's metadata, null takes a key out), ``metadata``, ``outputs``;
+    edits, applied in order, each one of ``{cell: ID, ...}`` with any of ``source``, ``type``,
+    ``id``, ``tags``, ``marks`` (nbgrader's metadata, null takes a key out), ``metadata``,
+    ``outputs``;
     ``{add_after: ID, source: TEXT}``, ``{delete: ID}``, ``{copy: ID}`` (pasted once more right
     below) or ``{move: ID, to: PLACE}``
 notebook
@@ -113,7 +114,9 @@ def _filled(value: Any, places: dict[str, str]) -> Any:
 
 
 def _apply(notebook: NotebookNode, edit: dict[str, Any]) -> None:
-    place = next(edit[key] for key in ("cell", "add_after", "delete", "copy", "move") if key in edit)
+    place = next(
+        edit[key] for key in ("cell", "add_after", "delete", "copy", "move") if key in edit
+    )
     index = next(i for i, cell in enumerate(notebook.cells) if cell.id == place)
     cell = notebook.cells[index]
     if "add_after" in edit:
