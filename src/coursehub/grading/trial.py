@@ -172,7 +172,8 @@ class _Trial:
                 self._student.send({"op": "returned", "body": returned["body"]})
             self._send_judge({"op": "answer", "body": answer["body"]})
         except Lost as lost:
-            self._student.lost = self._student.lost or str(lost)
+            text = str(lost)
+            self._student.lost = self._student.lost or text[:1].upper() + text[1:]
             self._send_judge({"op": "ended", "text": self._student.lost})
 
 
