@@ -1,6 +1,7 @@
 """A small stock assignment, as its author wrote it, and what students make of it."""
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,9 @@ def ring(a, b):
     return area(b) - area(a)
     ### END SOLUTION
     # <<< your code ends here'''
-TEST = "assert square(3) == 9\n### BEGIN HIDDEN TESTS\nassert square(-7) == 49\n### END HIDDEN TESTS"
+TEST = (
+    "assert square(3) == 9\n### BEGIN HIDDEN TESTS\nassert square(-7) == 49\n### END HIDDEN TESTS"
+)
 
 
 def marked(cell: NotebookNode, name: str, **flags: Any) -> NotebookNode:
@@ -58,12 +61,18 @@ def assignment() -> NotebookNode:
             marked(new_code_cell(AREA), "area", solution=True),
             marked(
                 new_code_cell("assert close(area(1), math.pi)"),
-                "area_test", grade=True, locked=True, points=2,
+                "area_test",
+                grade=True,
+                locked=True,
+                points=2,
             ),  # fmt: skip
             new_code_cell("print(square(2))", id="plain"),
             marked(
                 new_markdown_cell("### BEGIN SOLUTION\nBecause.\n### END SOLUTION"),
-                "why", grade=True, solution=True, points=4,
+                "why",
+                grade=True,
+                solution=True,
+                points=4,
             ),  # fmt: skip
         ]
     )
@@ -101,7 +110,7 @@ def solved() -> NotebookNode:
 
 def as_handed_in(notebook: NotebookNode) -> NotebookNode:
     """The notebook as intake gives it."""
-    return read_notebook("a.ipynb", nbformat.writes(notebook).encode())
+    return read_notebook("a.ipynb", json.dumps(notebook).encode())
 
 
 def write_source(folder: Path, notebook: NotebookNode | None = None) -> Source:

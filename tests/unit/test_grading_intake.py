@@ -243,7 +243,9 @@ def test_older_minors_are_upgraded(minor: int) -> None:
 
 
 def test_what_does_no_harm() -> None:
-    data = notebook(cells=[CELL | {"source": ["a = 1\r\n", "b"], "extra": 1}, CELL, CELL | {"id": 3}])
+    data = notebook(
+        cells=[CELL | {"source": ["a = 1\r\n", "b"], "extra": 1}, CELL, CELL | {"id": 3}]
+    )
     found = read_notebook("a.ipynb", b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n"))
     assert found.cells[0].source == "a = 1\nb"
     same = [CELL | {"id": "twice"}, CELL | {"id": "twice"}]

@@ -162,7 +162,7 @@ class _Reader(ast.NodeVisitor):
         """Read the loop's body with the variable bound to what may be in it."""
         self.visit(node.iter)
         items = node.iter.elts if isinstance(node.iter, ast.Tuple | ast.List) else []
-        for item in items:
+        for item in sorted(items, key=lambda item: bool(self.scope.live(item))):
             self.scope.bind(node.target, item)
         if not items:
             self.scope.bind(node.target, None)
@@ -339,7 +339,7 @@ class _Reader(ast.NodeVisitor):
             return
         thing, kind = node.args
         if any(self.scope.answered(each) for each in _alternatives(kind)) or (
-            self.scope.theirs(thing)
+            self.scope.answered(thing)
         ):
             self.note(
                 node, f"asks for the class of a live object ({_short(node)})",

@@ -171,8 +171,9 @@ def _score(
     text = handed_in[index].source[:_MOST_TEXT]
     names = defined_names(original.cell.source) if kind_of(original.cell) == "answer" else set()
     named = len(names & names_of(parse_theirs(text))) / len(names) if names else 0.0
-    around = (pairing.best.get(original.number - 1), pairing.best.get(original.number + 1))
-    placed = (around == (index - 1, index + 1)) * _ALIKE
+    before = pairing.best.get(original.number - 1, -1)
+    after = pairing.best.get(original.number + 1, len(handed_in))
+    placed = ((before, after) == (index - 1, index + 1)) * _ALIKE
     return 2 * named + placed + _alike(original.released[:_MOST_TEXT], text)
 
 

@@ -1,7 +1,7 @@
 """The notebook that is graded: the instructor's, with only the text of the student's answers."""
 
-import ast
 import copy
+import symtable
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -111,11 +111,25 @@ def _needed(steps: Sequence[Step], own: Sequence[str]) -> Iterator[Finding]:
     for step in steps:
         if step.kind != "answer" or not theirs - known:
             continue
-        tree = parse_theirs(step.source)
-        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} if tree else set()
+        used = _globals_used(step.source)
         for name in sorted(used & (theirs - known)):
             text = (
                 f"The answer {step.cell} uses {name}, which only a cell of the student's own "
                 "defines; such cells are not run."
             )
             yield Finding("needed", step.cell, text)
+
+
+def _globals_used(text: str) -> set[str]:
+    """The names that a cell takes from the notebook; none where it cannot be read quickly."""
+    todo = [symtable.symtable(text, "cell", "exec")] if parse_theirs(text) else []
+    names: set[str] = set()
+    while todo:
+        table = todo.pop()
+        todo += table.get_children()
+        names |= {
+            symbol.get_name()
+            for symbol in table.get_symbols()
+            if symbol.is_referenced() and (symbol.is_global() or table.get_type() == "module")
+        }
+    return names
