@@ -65,7 +65,7 @@ def assignment() -> NotebookNode:
                 grade=True,
                 locked=True,
                 points=2,
-            ),  # fmt: skip
+            ),
             new_code_cell("print(square(2))", id="plain"),
             marked(
                 new_markdown_cell("### BEGIN SOLUTION\nBecause.\n### END SOLUTION"),
@@ -73,7 +73,7 @@ def assignment() -> NotebookNode:
                 grade=True,
                 solution=True,
                 points=4,
-            ),  # fmt: skip
+            ),
         ]
     )
     notebook.nbformat_minor = 5

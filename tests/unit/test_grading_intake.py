@@ -94,7 +94,7 @@ def test_another_assignments_notebook(folder: Path, source: Source) -> None:
     (folder / "assignment_2.ipynb").write_text(
         json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []})
     )
-    with pytest.raises(Rejected, match="no notebook named assignment_1.ipynb; it holds"):
+    with pytest.raises(Rejected, match=r"no notebook named assignment_1.ipynb; it holds"):
         read_submission(folder, source)
 
 
@@ -151,7 +151,7 @@ def test_linked_folder_is_not_entered(folder: Path, source: Source, tmp_path: Pa
 def test_too_large(folder: Path, source: Source) -> None:
     with (folder / NAME).open("wb") as file:
         file.truncate(500 * 2**20)
-    with pytest.raises(Rejected, match="larger than 50 MiB.*Clear all outputs"):
+    with pytest.raises(Rejected, match=r"larger than 50 MiB.*Clear all outputs"):
         read_submission(folder, source)
     put(folder)
     (folder / "big.bin").write_bytes(bytes(60_000))
