@@ -15,14 +15,12 @@ from rich.table import Table
 
 from coursehub.cli.compose import nbgrader_config
 from coursehub.cli.course import WRONG, one_line_errors
-from coursehub.cli.grade import app as grade
 from coursehub.course.load import load_course
 from coursehub.exchange.store import lay_out
 from coursehub.grading import runner
 from coursehub.settings import Settings, load_settings
 
 app = typer.Typer()
-app.add_typer(grade)
 
 Assignment = Annotated[str, typer.Argument(help="The assignment, e.g. assignment_1.")]
 
