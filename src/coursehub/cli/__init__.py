@@ -7,7 +7,7 @@ import typer
 from coursehub.settings import own_programs_first
 
 PARTS = (
-    "course", "people", "grading", "gradebook",
+    "course", "people", "grading", "grade", "lint", "gradebook",
     "services", "demo", "setup", "migrate", "grader", "gpus",
 )  # fmt: skip
 
