@@ -427,7 +427,9 @@ def test_who_is_no_longer_staff_is_out(course: Miniature, access: Access) -> Non
     environments = {name: access.admit(name) for name in ("erin", "o'dave@x")}
     access.keep_only(["erin"])
     connect_with(environments["erin"]).execute("SELECT * FROM grade")
-    with pytest.raises(psycopg.OperationalError, match=r"password authentication failed|not permit"):
+    with pytest.raises(
+        psycopg.OperationalError, match=r"password authentication failed|not permit"
+    ):
         connect_with(environments["o'dave@x"])
 
 
