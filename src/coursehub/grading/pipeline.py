@@ -180,9 +180,9 @@ def _tried(
     seed: int,
 ) -> tuple[CellResult, ...]:
     """Run a notebook's steps in processes of its own, gone when this returns."""
-    theirs = _student_files(source, submission)
-    ours = _judge_files(source, submission, modules)
-    with worker.processes(limits, theirs, ours) as processes:
+    given = _course_files(source, modules)
+    theirs = {**given, **_own_files(source, submission)}
+    with worker.processes(limits, theirs, given) as processes:
         results = hold(rebuilt.steps, processes, seed=seed, limits=limits)
     judged = {result.cell for result in results}
     for step in rebuilt.steps:
@@ -191,27 +191,25 @@ def _tried(
     return results
 
 
-def _student_files(source: Source, submission: Submission) -> dict[str, bytes]:
-    """The files beside the student's notebook: modules as they have them, the course's data."""
-    own = {
-        name: content
-        for name, content in submission.files.items()
-        if name not in _PRIVATE and (name not in source.files or name.endswith(".py"))
-    }
-    return {**source.files, **own}
+def _course_files(source: Source, modules: Collection[str]) -> dict[str, bytes]:
+    """The files beside the tests and beside the answers: the course's own.
 
-
-def _judge_files(
-    source: Source, submission: Submission, modules: Collection[str]
-) -> dict[str, bytes]:
-    """The files beside the tests: the course's, but for modules that are the student's work.
-
-    The judge reaches those through the student's process, as it does answers.
+    Not among them is the instructor's version of a module that students write: the judge reaches
+    theirs through their process, as it does answers, and who hands none in has none.
     """
     return {
         name: content
         for name, content in source.files.items()
-        if name not in submission.files or not _is_answer(name, content, modules)
+        if not _is_answer(name, content, modules)
+    }
+
+
+def _own_files(source: Source, submission: Submission) -> dict[str, bytes]:
+    """What the student handed in beside the notebook; data of the course's stays the course's."""
+    return {
+        name: content
+        for name, content in submission.files.items()
+        if name not in _PRIVATE and (name not in source.files or name.endswith(".py"))
     }
 
 
