@@ -45,7 +45,7 @@ class Standing(NamedTuple):
         free: places that are free, counting those for whom others wait already as taken.
         places: places in all; as many as GPUs, or a multiple where they are shared.
         waiting: how many wait.
-        expected: how long a newcomer waits at most; None when unknown.
+        expected: about how long a newcomer waits; None when unknown.
     """
 
     free: int

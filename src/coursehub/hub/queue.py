@@ -19,7 +19,7 @@ class Place(NamedTuple):
     Attributes:
         number: from 1, the next to be served.
         of: how many wait.
-        expected: how long at most, if everybody keeps a GPU to the end; None when unknown.
+        expected: about how long, if everybody keeps a GPU to the end; None when unknown.
     """
 
     number: int
