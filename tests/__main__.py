@@ -13,9 +13,10 @@ from tests.engine import running_engine
 from tests.images import build_images
 
 OUTPUT = Path(__file__).parent / "output"
+CORPUS = "tests/submissions/test_corpus.py"
 RUNS = {
-    "browser": ("tests/e2e", "tests/deployed"),
-    "parts": ("tests/unit", "tests/contract", "tests/submissions"),
+    "browser": ("tests/e2e", "tests/deployed", CORPUS),
+    "parts": ("tests/unit", "tests/contract", "tests/submissions", f"--ignore={CORPUS}"),
 }
 
 
