@@ -1,10 +1,16 @@
 """The steps of a notebook, and the check of its tests."""
 
+import argparse
+import gc
+import inspect
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from coursehub.grading.lint import problems, unprotected
-from coursehub.grading.plan import Step, defined_names, plan, proxied_names
+from coursehub.grading.plan import Step, defined_names, parse_theirs, plan, proxied_names
 from coursehub.grading.source import load_source
 from coursehub.settings import CHECKOUT
 from tests.unit.notebooks import assignment, marked
@@ -193,3 +199,32 @@ def test_names_for_later_answers() -> None:
 def test_assignment_1_can_be_judged_outside() -> None:
     source = load_source(CHECKOUT / "source" / "assignment_1")
     assert problems(source.notebooks["assignment_1.ipynb"]) == ()
+
+
+class Ring:
+    """Garbage that only the collector finds, and that lets other threads run when it does."""
+
+    def __init__(self) -> None:
+        self.ring = self
+
+    def __del__(self) -> None:
+        time.sleep(0)
+
+
+def test_cells_are_parsed_in_several_threads_at_once() -> None:
+    """Python 3.11 itself fails when two threads build trees at the same time."""
+    text = inspect.getsource(argparse)
+
+    def read(_: int) -> object:
+        rings = [Ring() for _ in range(20)]
+        del rings
+        return parse_theirs(text[:18_000].rpartition("\n    def ")[0])
+
+    thresholds = gc.get_threshold()
+    gc.set_threshold(50)
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            trees = list(pool.map(read, range(90)))
+    finally:
+        gc.set_threshold(*thresholds)
+    assert all(tree is not None for tree in trees)

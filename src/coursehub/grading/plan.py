@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from threading import Lock
 from typing import Literal
 
 from IPython.core.inputtransformer2 import TransformerManager
@@ -88,7 +89,7 @@ def kind_of(cell: NotebookNode) -> Kind:
 def parse(text: str) -> ast.Module | None:
     """Parse a cell of the source as IPython would, magics and all; None where it is no Python."""
     try:
-        return ast.parse(TransformerManager().transform_cell(text))
+        return _tree(TransformerManager().transform_cell(text))
     except (SyntaxError, ValueError, RuntimeError, MemoryError):
         return None
 
@@ -96,9 +97,19 @@ def parse(text: str) -> ast.Module | None:
 def parse_theirs(text: str) -> ast.Module | None:
     """Parse a student's cell, or not where it would take long: with magics, or endless."""
     try:
-        return ast.parse(text) if len(text) <= _MOST_TEXT else None
+        return _tree(text) if len(text) <= _MOST_TEXT else None
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+# Python 3.11 counts the depth of the trees that all threads build as if they were one, and raises
+# SystemError when two build at the same time.
+_ONE_TREE_AT_A_TIME = Lock()
+
+
+def _tree(text: str) -> ast.Module:
+    with _ONE_TREE_AT_A_TIME:
+        return ast.parse(text)
 
 
 def defined_names(text: str) -> frozenset[str]:
