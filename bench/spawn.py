@@ -35,6 +35,7 @@ from coursehub.hub.session import Session
 from coursehub.settings import load_settings
 from tests.compose import Composed, composed
 from tests.deployment import free_port, open_course
+from tests.engine import running_engine
 from tests.images import build_images
 
 ROUNDS = 7
@@ -106,12 +107,13 @@ class Start:
 
 def main() -> int:
     """Measure, print the line of JSON and return the exit code."""
-    build_images(docker.from_env())
-    figures, bars = alone()
-    if "--alone" not in sys.argv[1:]:
-        class_figures, class_bars = at_once()
-        figures |= class_figures
-        bars |= class_bars
+    with running_engine() as engine:
+        build_images(engine)
+        figures, bars = alone()
+        if "--alone" not in sys.argv[1:]:
+            class_figures, class_bars = at_once()
+            figures |= class_figures
+            bars |= class_bars
     print(json.dumps({"name": "spawn", "figures": figures, "bars": bars}))
     return 0 if all(bars.values()) else 1
 
