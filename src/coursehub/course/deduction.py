@@ -1,0 +1,47 @@
+"""What is taken off a hand-in's points, for lateness and for edits outside the answers.
+
+The one place that puts both together. It is derived whenever points are, never kept as a number of
+its own: points given by hand, an extension or a decision may change it at any time.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+
+@dataclass(frozen=True)
+class Deduction:
+    """Points that are taken off.
+
+    Attributes:
+        late: For lateness.
+        edits: For edits outside the answers.
+    """
+
+    late: float
+    edits: float
+
+    @property
+    def total(self) -> float:
+        """Both."""
+        return self.late + self.edits
+
+
+def deduction(
+    score: float, max_score: float, *, credit: Decimal, percent: float, cap: float
+) -> Deduction:
+    """Return what is taken off.
+
+    Lateness costs a share of what was earned, edits a share of what could be earned. Together they
+    cost no more than was earned.
+
+    Args:
+        score: The points earned.
+        max_score: The points that could be earned.
+        credit: The share that a late hand-in keeps (see `late.credit`).
+        percent: What staff decided that the edits cost; 0 where they waived it or have not decided.
+        cap: The most that edits may cost, in percent.
+    """
+    earned = max(score, 0.0)
+    late = min(max(earned - earned * float(credit), 0.0), earned)
+    share = min(max(percent, 0.0), cap) / 100
+    return Deduction(late, min(max(max_score, 0.0) * share, earned - late))
