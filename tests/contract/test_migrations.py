@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Engine, create_engine, inspect, select
-from sqlalchemy.exc import ProgrammingError
 
 from coursehub.exchange import migrations
 from coursehub.exchange.database import connect, extensions, metadata, people
@@ -23,6 +23,10 @@ MORE_TIME = {
     "username": "alice", "assignment": "assignment_1", "until": NOON, "reason": "a secret",
     "granted_by": "ines", "granted_at": NOON,
 }  # fmt: skip
+ASK = (
+    "INSERT INTO gradings (kind, assignment, username, asked_by, asked_at, tries) "
+    "VALUES ('full', 'assignment_1', 'alice', 'tara', now(), 0)"
+)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -94,6 +98,12 @@ def test_what_the_other_roles_may_do(postgres: Postgres) -> None:
         ("grader", "SELECT username, number, name, email, role, active FROM people"),
         ("grader", "SELECT id, username, assignment, until FROM extensions"),
         ("grader", "SELECT * FROM ledger"),
+        ("graders", "SELECT * FROM gradings"),
+        ("graders", f"{ASK} RETURNING id"),
+        ("graders", "UPDATE gradings SET awaited_until = now() RETURNING 1"),
+        ("grader", "UPDATE gradings SET taken_by = 'one', result = '{}' RETURNING 1"),
+        ("grader", "INSERT INTO grading_services VALUES ('one', now(), NULL) RETURNING 1"),
+        ("grader", "DELETE FROM gradings RETURNING 1"),
     }  # fmt: skip
     refused = {
         ("hub", "UPDATE people SET role = 'instructor' RETURNING 1"),
@@ -103,12 +113,25 @@ def test_what_the_other_roles_may_do(postgres: Postgres) -> None:
         ("grader", "UPDATE people SET active = false RETURNING 1"),
         ("grader", "UPDATE ledger SET received = now() RETURNING 1"),
         ("grader", "CREATE TABLE mine (a int)"),
+        ("graders", "SELECT password FROM people"),
+        (
+            "graders",
+            f"{ASK.replace('tries)', 'tries, hand_in)').replace('0)', '0, 1)')} RETURNING 1",
+        ),
+        ("graders", "UPDATE gradings SET result = '{}' RETURNING 1"),
+        ("graders", "UPDATE gradings SET username = 'bob' RETURNING 1"),
+        ("graders", "DELETE FROM gradings RETURNING 1"),
+        ("graders", "INSERT INTO grading_services VALUES ('mine', now(), NULL) RETURNING 1"),
     }
-    for role, statement in allowed | refused:
-        engine = connect(postgres.url(role, owner.url.database or ""))
-        with engine.connect() as connection:
-            if (role, statement) in allowed:
-                connection.exec_driver_sql(statement).all()
-            else:
-                with pytest.raises(ProgrammingError, match=r"permission denied|must be owner"):
-                    connection.exec_driver_sql(statement)
+    with postgres.superuser(owner.url.database or "") as connection:
+        for role, statement in allowed | refused:
+            with connection.transaction(force_rollback=True):
+                connection.execute(f"SET LOCAL ROLE {role}")
+                if (role, statement) in allowed:
+                    connection.execute(statement).fetchall()
+                else:
+                    with (
+                        pytest.raises(InsufficientPrivilege, match=r"permission denied|be owner"),
+                        connection.transaction(),
+                    ):
+                        connection.execute(statement)

@@ -15,6 +15,20 @@ from coursehub.exchange.exchange import Exchange
 from coursehub.exchange.roster import Roster
 from coursehub.settings import Settings, load_settings
 from tests.postgres import Postgres
+from tests.unit.test_exchange_desk import (  # noqa: F401, run here once more
+    desk,
+    test_a_dead_services_row_is_taken_again_and_its_late_answer_refused,
+    test_a_newer_hand_in_takes_the_place_of_one_that_waits,
+    test_a_problem_may_hold_anything,
+    test_a_request_that_is_sent_twice_asks_once,
+    test_many_takers_share_the_queue_without_a_row_twice,
+    test_old_requests_of_staff_are_forgotten_and_students_results_kept,
+    test_staff_go_first_and_then_who_asked_first,
+    test_what_is_given_back_was_not_tried,
+    test_what_staff_ask_for_is_taken_and_answered_once,
+    test_whether_somebody_grades,
+    test_who_kills_every_service_gets_a_problem_and_holds_up_nobody,
+)
 from tests.unit.test_exchange_ledger import (  # noqa: F401, run here once more
     book,
     test_a_changed_row_is_found,

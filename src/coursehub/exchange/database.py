@@ -1,6 +1,6 @@
-"""The course database: people, extensions and the ledger of hand-ins.
+"""The course database: people, extensions, the ledger of hand-ins and the queue of gradings.
 
-Three small tables, in SQLite in the embedded form and in PostgreSQL in the deployed one. A change
+A few small tables, in SQLite in the embedded form and in PostgreSQL in the deployed one. A change
 to them needs a step in `migrations/versions`. What a person
 *did* is only ever appended (`ledger`); what a person *is* may change (`people`, `extensions`).
 """
@@ -68,6 +68,34 @@ ledger = Table(
     Column("hash", String(64), nullable=False, unique=True),
     Column("receipt", Text, nullable=False),
     UniqueConstraint("username", "assignment", "key"),
+)
+
+
+gradings = Table(
+    "gradings",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("assignment", String(64), nullable=False),
+    Column("username", String(64), nullable=False, index=True),
+    Column("hand_in", Integer, nullable=True, unique=True),
+    Column("asked_by", String(64), nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("awaited_until", Instant, nullable=True),
+    Column("tries", Integer, nullable=False),
+    Column("taken_by", String(64), nullable=True),
+    Column("taken_until", Instant, nullable=True),
+    Column("done_at", Instant, nullable=True, index=True),
+    Column("result", Text, nullable=True),
+    Column("problem", Text, nullable=True),
+)
+
+grading_services = Table(
+    "grading_services",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("seen", Instant, nullable=False),
+    Column("problem", Text, nullable=True),
 )
 
 

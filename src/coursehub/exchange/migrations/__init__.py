@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Engine
 
 # The hub signs people in, lends GPUs and asks who has handed in. The grader and all other staff
 # read what nbgrader's configuration needs: who somebody is (never a password), and until when
-# somebody has more time (never why).
+# somebody has more time (never why). Staff ask for gradings by an assignment and a student alone,
+# say how long they wait, and read what came of it; the rest is the grader's to write.
 GRANTS = """
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM hub, grader, graders;
 GRANT USAGE ON SCHEMA public TO hub, grader, graders;
@@ -23,6 +24,11 @@ GRANT USAGE ON SEQUENCE gpu_leases_id_seq TO hub;
 GRANT SELECT ON ledger TO grader;
 GRANT SELECT (username, number, name, email, role, active) ON people TO grader, graders;
 GRANT SELECT (id, username, assignment, until) ON extensions TO grader, graders;
+GRANT SELECT ON gradings, grading_services TO graders;
+GRANT INSERT (kind, assignment, username, asked_by, asked_at, awaited_until, tries),
+      UPDATE (awaited_until) ON gradings TO graders;
+GRANT SELECT, INSERT, UPDATE, DELETE ON gradings, grading_services TO grader;
+GRANT USAGE ON SEQUENCE gradings_id_seq TO grader, graders;
 """
 
 
