@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO := .demo
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: demo demo-clean test lint bench lock up down logs status images
+.PHONY: demo demo-clean test test-notebooks lint bench lock up down logs status images
 
 demo: export COURSEHUB_STATE := $(abspath $(DEMO))
 demo: export COURSEHUB_COURSE := $(abspath $(DEMO))/course.yml
@@ -48,6 +48,9 @@ demo-clean: ## remove everything the demo wrote
 
 test: $(VENV)/ready ## lint, types, layering and every test
 	$(BIN)/nox --no-venv
+
+test-notebooks: $(VENV)/ready ## all test hand-ins of all assignments, or ASSIGNMENT=3; SEEDS=5 more of each reference
+	$(BIN)/nox --no-venv -s notebooks -- $(if $(ASSIGNMENT),--assignment=$(ASSIGNMENT)) $(if $(SEEDS),--seeds=$(SEEDS))
 
 lint: $(VENV)/ready ## lint, types and layering only
 	$(BIN)/nox --no-venv -s lint

@@ -1,4 +1,4 @@
-"""What `make test`, `make lint` and `make bench` run, in the project's own environment."""
+"""What `make test`, `make lint` and the like run, in the project's own environment."""
 
 import nox
 
@@ -24,6 +24,12 @@ def tests(session: nox.Session) -> None:
         session.run("pytest", "-m", "not gpu", *session.posargs)
     else:
         session.run("python", "-m", "tests")
+
+
+@nox.session
+def notebooks(session: nox.Session) -> None:
+    """Every test hand-in of every assignment; what that shows goes into docs/notebooks.md."""
+    session.run("python", "-m", "tests.submissions", *session.posargs)
 
 
 @nox.session

@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import docker
-import nbformat
 import pytest
 
 from coursehub.hub.devices import Device, find_devices, listed_devices
@@ -22,13 +21,12 @@ from coursehub.hub.labels import Lease
 from coursehub.settings import load_settings
 from tests.compose import composed
 from tests.deployment import open_course
-from tests.submissions.pipeline import Pipeline
+from tests.submissions.cases import ASSIGNMENTS, Assignment, printed, stderr
+from tests.submissions.grading import grade
 
 pytestmark = pytest.mark.gpu
 
-CASES = Path(__file__).parents[1] / "submissions"
-ASSIGNMENT = "assignment_1"
-AUTOMATIC = 85.0  # points by tests; another 15 are given by hand
+SEED = 5260  # as in the tests of the notebooks without a GPU
 
 # Takes the share of the GPU's memory that its argument says.
 TAKE = (
@@ -67,21 +65,16 @@ def run(
     )  # fmt: skip
 
 
-def test_the_reference_answers_earn_every_point_on_the_gpu(cuda: None, tmp_path: Path) -> None:
-    course = Pipeline(tmp_path, ASSIGNMENT)
-    graded = course.grade([CASES / ASSIGNMENT / "reference"])["reference"]
-    assert graded.problem is None
-    assert graded.stderr == {}
-    assert sum(graded.points.values()) == AUTOMATIC, graded.points
-    done = course.folder / "autograded" / "reference" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
-    assert re.search(r"^GPU: (?!none)", printed(done), re.MULTILINE), "it ran without the GPU"
-
-
-def printed(notebook: Path) -> str:
-    """What the cells of a notebook printed."""
-    cells = nbformat.read(notebook, as_version=4).cells
-    outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    return "\n".join(output.text for output in outputs if output.get("name") == "stdout")
+@pytest.mark.parametrize("assignment", ASSIGNMENTS, ids=lambda each: each.name)
+def test_the_reference_answers_earn_every_point_on_the_gpu(
+    cuda: None, assignment: Assignment
+) -> None:
+    reference = [case for case in assignment.cases if case.kind == "reference"]
+    ((_, _, verdict),) = grade(assignment, reference, [SEED])
+    assert stderr(verdict) == {}
+    assert verdict.points == assignment.worth
+    said = "\n".join(printed(cell) for cell in verdict.cells)
+    assert re.search(r"^GPU: (?!none)", said, re.MULTILINE), "it ran without the GPU"
 
 
 def test_who_shares_a_gpu_gets_no_more_than_their_share(cuda: None) -> None:

@@ -1,7 +1,8 @@
-"""Build the hand-in of a test case: a release notebook with the case's answers filled in.
+"""Build the hand-in of a test case: a release with the case's answers filled in.
 
 A case is a folder with an ``expect.yml`` and, for each answer that is not the reference one, a file
-named after its cell (``a1_t2.py``). ``expect.yml`` has these keys:
+named after its cell (``a1_t2.py``). Any other ``.py`` is a module that students write; where a case
+has none of its own, it hands in the solved one of ``solutions/``. ``expect.yml`` has these keys:
 
 kind
     reference, untouched, alternative, mutant, crash or edits
@@ -11,14 +12,18 @@ loses
     the tasks that lose points (``[t2]``); every other task keeps full marks
 fails
     optional: the test cells that get no points
+missed
+    optional, of a mutant that no test catches and that loses nothing: why
 edits
     optional: changes outside the answers, applied in order, each one of
     ``{cell: ID, source: TEXT}``, ``{add_after: ID, source: TEXT}``, ``{delete: ID}``
 """
 
+import shutil
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import yaml
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
@@ -26,9 +31,35 @@ from nbformat.v4 import new_code_cell
 from coursehub.grading.handin import fill, read_notebook, reference_answers
 
 
-def expectation(case_dir: Path) -> dict[str, Any]:
+def expectation(case: Path) -> dict[str, Any]:
     """Read the case's ``expect.yml``."""
-    return yaml.safe_load((case_dir / "expect.yml").read_text(encoding="utf-8"))
+    return yaml.safe_load((case / "expect.yml").read_text(encoding="utf-8"))
+
+
+def hand_in(case: Path, source: Path, release: Path, solutions: Path, place: Path) -> Path:
+    """Write a case's hand-in to a new folder, and return it.
+
+    Args:
+        case: the case's folder.
+        source: the instructor's version.
+        release: the students' version.
+        solutions: the solved modules; need not exist.
+        place: the folder to write.
+
+    Raises:
+        ValueError: a file of the case is neither a cell's answer nor a module of the assignment.
+    """
+    shutil.copytree(release, place)
+    notebook = read_notebook(release)
+    answers, modules = _answers(case, notebook, source)
+    if expectation(case)["kind"] != "untouched":
+        for module in [*solutions.glob("*.py"), *modules]:
+            shutil.copy(module, place)
+        fill(notebook, _reference(case, source) | answers)
+    for edit in expectation(case).get("edits", []):
+        apply_edit(notebook, edit)
+    nbformat.write(notebook, place / f"{source.name}.ipynb")
+    return place
 
 
 def apply_edit(notebook: NotebookNode, edit: dict[str, str]) -> None:
@@ -43,25 +74,23 @@ def apply_edit(notebook: NotebookNode, edit: dict[str, str]) -> None:
         del notebook.cells[index]
 
 
-def build(source_dir: Path, release_dir: Path, case_dir: Path) -> NotebookNode:
-    """Return the hand-in of a case: the release notebook, its answers, then its edits.
-
-    Cells graded by hand are filled for the reference only: elsewhere they cost time and earn no
-    automatic points.
-    """
-    expect = expectation(case_dir)
-    notebook = read_notebook(release_dir)
-    if expect["kind"] != "untouched":
-        answers = reference_answers(read_notebook(source_dir))
-        if expect["kind"] != "reference":
-            answers = {name: text for name, text in answers.items() if not _by_hand(notebook, name)}
-        own = {path.stem: path.read_text().rstrip("\n") for path in case_dir.glob("*.py")}
-        fill(notebook, answers | own)
-    for edit in expect.get("edits", []):
-        apply_edit(notebook, edit)
-    return notebook
+def _reference(case: Path, source: Path) -> dict[str, str]:
+    """The reference answers; those graded by hand cost time, and only the reference gives them."""
+    notebook = read_notebook(source)
+    answers = reference_answers(notebook)
+    if expectation(case)["kind"] == "reference":
+        return answers
+    tested = {cell.id for cell in notebook.cells if not cell.metadata.nbgrader.get("grade")}
+    return {name: text for name, text in answers.items() if name in tested}
 
 
-def _by_hand(notebook: NotebookNode, name: str) -> bool:
-    cell = next(cell for cell in notebook.cells if cell.id == name)
-    return bool(cell.metadata.nbgrader.grade)
+def _answers(case: Path, notebook: NotebookNode, source: Path) -> tuple[dict[str, str], list[Path]]:
+    """The case's own answers by cell, and its own modules."""
+    cells = {cell.id for cell in notebook.cells}
+    files = sorted(case.glob("*.py"))
+    modules = [path for path in files if path.stem not in cells]
+    for path in modules:
+        if not (source / path.name).exists():
+            raise ValueError(f"{path} is neither an answer's cell nor a module of {source.name}")
+    answers = {path.stem: path.read_text().rstrip("\n") for path in files if path.stem in cells}
+    return answers, modules
