@@ -1,10 +1,11 @@
 """How a course has its hand-ins graded: which sandbox, what limits, what edits cost."""
 
 import atexit
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Lock, Timer
 from typing import Any
 
@@ -12,11 +13,14 @@ from coursehub.course.model import Course, GradingLimits
 from coursehub.errors import NotFound, SandboxUnavailable
 from coursehub.grading.limits import Limits, MiB
 from coursehub.grading.pipeline import Graded, Grader
-from coursehub.grading.sandbox import Sandbox, open_sandbox
+from coursehub.grading.sandbox import IMAGE, Sandbox, open_sandbox
 from coursehub.grading.source import load_source
 from coursehub.settings import Settings
 
 _KEPT_SECONDS = 180
+
+Grade = Callable[[Path, Path], Graded]
+"""Grades a hand-in: the instructor's folder, named as the assignment, and the folder handed in."""
 
 
 class Marking:
@@ -60,10 +64,33 @@ class Marking:
         """
         with self._lock, self._awake():
             if self._grader is None:
-                sandbox = self._open.enter_context(open_real(self.sandbox))
+                sandbox = self._open.enter_context(self._sandbox())
                 self._grader = self._open.enter_context(Grader(sandbox))
                 atexit.register(self.close)
             return self._grader.grade(load_source(source), handed_in, **self.options(source.name))
+
+    @contextmanager
+    def several(self, workers: int) -> Iterator[Grade]:
+        """Grade as this object does, so many hand-ins at a time, each in a sandbox of its own.
+
+        Raises:
+            SandboxUnavailable: there is no sandbox, or it is not what it promises to be.
+        """
+        with ExitStack() as stack:
+            sandbox = stack.enter_context(self._sandbox())
+            free: SimpleQueue[Grader] = SimpleQueue()
+            for _ in range(workers):
+                free.put(stack.enter_context(Grader(sandbox)))
+
+            def grade(source: Path, handed_in: Path) -> Graded:
+                grader = free.get()
+                try:
+                    options = self.options(source.name)
+                    return grader.grade(load_source(source), handed_in, **options)
+                finally:
+                    free.put(grader)
+
+            yield grade
 
     def close(self) -> None:
         """End the sandbox; the next hand-in gets a new one."""
@@ -71,6 +98,9 @@ class Marking:
             self._grader = None
             self._open.close()
         atexit.unregister(self.close)
+
+    def _sandbox(self) -> AbstractContextManager[Sandbox]:
+        return open_real(self.sandbox, self.settings.student_image)
 
     @contextmanager
     def _awake(self) -> Iterator[None]:
@@ -85,13 +115,17 @@ class Marking:
 
 
 @contextmanager
-def open_real(kind: str) -> Iterator[Sandbox]:
+def open_real(kind: str, image: str = IMAGE) -> Iterator[Sandbox]:
     """The sandbox of that kind, once it has shown that it is what it promises to be.
+
+    Args:
+        kind: `docker` or `process`.
+        image: of the containers that run hand-ins, where it is `docker`.
 
     Raises:
         SandboxUnavailable: there is none, or it promises to be real, and is not.
     """
-    with open_sandbox(kind) as sandbox:  # type: ignore[arg-type,attr-defined]
+    with open_sandbox(kind, image=image) as sandbox:  # type: ignore[arg-type,attr-defined]
         if sandbox.real and (missing := sandbox.missing()):
             raise SandboxUnavailable(
                 f"the sandbox is not real: {'; '.join(missing)}",

@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any, Self
@@ -23,9 +22,6 @@ from traitlets.config import Config
 
 from coursehub.errors import CourseHubError
 from coursehub.grading import pipeline
-from coursehub.grading.marking import Marking, open_real
-from coursehub.grading.pipeline import Grader
-from coursehub.grading.source import load_source
 from coursehub.grading.turns import turn
 from coursehub.grading.verdict import Verdict
 from coursehub.settings import own_programs_first
@@ -171,11 +167,10 @@ class _Desk:
 
     def __init__(self, config: Config, assignment: str, workers: int) -> None:
         self._assignment = assignment
-        self._marking: Marking = config.RecordedExporter.grade
+        self._marking = config.RecordedExporter.grade  # `Marking`, or what asks the grader
         config.RecordedExporter.grade = lambda source, handed_in: self._done[handed_in]
         self._api = _api(lambda: config)
         self._done: dict[Path, pipeline.Graded] = {}
-        self._graders: SimpleQueue[Grader] = SimpleQueue()
         self._workers = workers
         self._writing = Lock()
         self._open = ExitStack()
@@ -202,18 +197,8 @@ class _Desk:
             return Graded(student, False, _reason(answer))
         return Graded(student, True, None, graded.verdict)
 
-    def _grade(self, source: Path, handed_in: Path) -> pipeline.Graded:
-        grader = self._graders.get()
-        try:
-            options = self._marking.options(self._assignment)
-            return grader.grade(load_source(source), handed_in, **options)
-        finally:
-            self._graders.put(grader)
-
     def __enter__(self) -> Self:
-        sandbox = self._open.enter_context(open_real(self._marking.sandbox))
-        for _ in range(self._workers):
-            self._graders.put(self._open.enter_context(Grader(sandbox)))
+        self._grade = self._open.enter_context(self._marking.several(self._workers))
         return self
 
     def __exit__(self, *_: object) -> None:
