@@ -200,6 +200,11 @@ class Desk:
             if not connection.execute(update(grading_services).where(own).values(here)).rowcount:
                 connection.execute(grading_services.insert().values(name=service, **here))
 
+    def leave(self, service: str) -> None:
+        """Say that a service is there no longer."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(grading_services).where(grading_services.c.name == service))
+
     def forget(self, now: datetime) -> list[int]:
         """Drop staff's requests that are over since `KEPT`, and services; return the numbers."""
         old = and_(gradings.c.kind == "full", gradings.c.awaited_until < now - KEPT)

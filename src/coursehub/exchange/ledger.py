@@ -99,6 +99,11 @@ class Ledger:
         )
         return rows[0] if rows else None
 
+    def row(self, number: int) -> HandIn | None:
+        """The hand-in of this number, or None."""
+        rows = self._select(ledger.c.number == number)
+        return rows[0] if rows else None
+
     def of(self, username: str, assignment: str | None = None) -> list[HandIn]:
         """Everything this person handed in, oldest first."""
         conditions = [ledger.c.username == username]

@@ -36,6 +36,9 @@ TIMESTAMP_FILE = "timestamp.txt"
 SECRET_FILE = "submission_secret.txt"  # noqa: S105, a name
 _TIMESTAMP = "%Y-%m-%d %H:%M:%S.%f UTC"
 
+PLACES = ("inbound", "kept")
+"""Where a hand-in may lie in the course's folder; it moves when another one counts."""
+
 WriteReceipt = Callable[[str, Assignment, datetime, tuple[StoredFile, ...], int, str], str]
 
 
@@ -159,7 +162,7 @@ class Store:
             log.warning("%s was never completed and never receipted: removed", folder.name)
             shutil.rmtree(folder)
         known = {row.folder for row in self._ledger.all()}
-        for place in ("inbound", "kept"):
+        for place in PLACES:
             for folder in sorted((self._course / place).iterdir()):
                 if folder.name not in known and (row := self._adopt(folder)):
                     self.arrange(row.username, self._deadlines.course.assignment(row.assignment))
@@ -204,7 +207,7 @@ class Store:
         return found
 
     def _find(self, row: HandIn) -> Path | None:
-        places = (self._course / place / row.folder for place in ("inbound", "kept"))
+        places = (self._course / place / row.folder for place in PLACES)
         return next((folder for folder in places if folder.is_dir()), None)
 
     def _destination(self, username: str, assignment: Assignment, now: datetime) -> Path:
@@ -275,7 +278,7 @@ class Store:
     def _finish(self, username: str, assignment: Assignment, key: str) -> HandIn | None:
         """Enter what interrupted requests left of this student; return what is of this key."""
         entered = {row.folder for row in self._ledger.of(username, assignment.name)}
-        for place in ("inbound", "kept"):
+        for place in PLACES:
             for folder in (self._course / place).glob(f"{username}+{assignment.name}+*"):
                 if folder.name not in entered:
                     self._adopt(folder)

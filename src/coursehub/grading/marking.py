@@ -2,19 +2,19 @@
 
 import atexit
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Lock, Timer
-from typing import Any
+from typing import Any, Self
 
 from coursehub.course.model import Course, GradingLimits
 from coursehub.errors import NotFound, SandboxUnavailable
 from coursehub.grading.limits import Limits, MiB
 from coursehub.grading.pipeline import Graded, Grader
 from coursehub.grading.sandbox import IMAGE, Sandbox, open_sandbox
-from coursehub.grading.source import load_source
+from coursehub.grading.source import Source, load_source
 from coursehub.settings import Settings
 
 _KEPT_SECONDS = 180
@@ -76,21 +76,10 @@ class Marking:
         Raises:
             SandboxUnavailable: there is no sandbox, or it is not what it promises to be.
         """
-        with ExitStack() as stack:
-            sandbox = stack.enter_context(self._sandbox())
-            free: SimpleQueue[Grader] = SimpleQueue()
-            for _ in range(workers):
-                free.put(stack.enter_context(Grader(sandbox)))
-
-            def grade(source: Path, handed_in: Path) -> Graded:
-                grader = free.get()
-                try:
-                    options = self.options(source.name)
-                    return grader.grade(load_source(source), handed_in, **options)
-                finally:
-                    free.put(grader)
-
-            yield grade
+        with self._sandbox() as sandbox, Bench(sandbox, workers) as bench:
+            yield lambda source, handed_in: bench.grade(
+                load_source(source), handed_in, **self.options(source.name)
+            )
 
     def close(self) -> None:
         """End the sandbox; the next hand-in gets a new one."""
@@ -112,6 +101,44 @@ class Marking:
             self._timer = Timer(_KEPT_SECONDS, self.close)
             self._timer.daemon = True
             self._timer.start()
+
+
+class Bench:
+    """Graders side by side in one sandbox; each has a worker of its own, which stays warm."""
+
+    def __init__(self, sandbox: Sandbox, size: int) -> None:
+        """Make room for `size` hand-ins at a time; workers are started as they are needed."""
+        self._open = ExitStack()
+        self._free: SimpleQueue[Grader] = SimpleQueue()
+        for _ in range(size):
+            self._free.put(self._open.enter_context(Grader(sandbox)))
+
+    def grade(self, source: Source, folder: Path, **options: Any) -> Graded:
+        """Grade a hand-in as `pipeline.grade` does, once there is room; from any thread.
+
+        Raises:
+            SandboxError: grading itself could not run.
+        """
+        grader = self._free.get()
+        try:
+            return grader.grade(source, folder, **options)
+        finally:
+            self._free.put(grader)
+
+    def rest(self) -> None:
+        """End the workers that are free; the next hand-ins get new ones."""
+        with suppress(Empty):
+            for _ in range(self._free.qsize()):
+                grader = self._free.get_nowait()
+                grader.close()
+                self._free.put(grader)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End all workers; what is being graded fails."""
+        self._open.close()
 
 
 @contextmanager
