@@ -171,7 +171,7 @@ def test_graded_again_what_a_person_gave_stays(course: Miniature) -> None:
     with course.gradebook() as gradebook:
         hidden = gradebook.find_grade("hidden", ASSIGNMENT, ASSIGNMENT, "copies")
         assert (hidden.auto_score, hidden.manual_score, hidden.extra_credit) == (3, 1, 0.5)
-        assert hidden.needs_manual_grade
+        assert not hidden.needs_manual_grade  # nothing is new: nobody has to look again
         comment = gradebook.find_comment("answer", ASSIGNMENT, ASSIGNMENT, "copies")
         assert comment.manual_comment == "well"
 

@@ -8,7 +8,7 @@ from coursehub.course.load import load_course
 from coursehub.exchange.database import connect
 from coursehub.exchange.plugin import configure_staff
 from coursehub.exchange.roster import Roster
-from coursehub.gradebook.sync import configure_gradebook
+from coursehub.gradebook.configure import configure_gradebook
 from coursehub.grading.configure import configure_nbgrader
 from coursehub.settings import Settings
 

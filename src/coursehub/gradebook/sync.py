@@ -1,9 +1,8 @@
-"""Due dates, extensions and late penalties of nbgrader's gradebook, from the course's one rule.
+"""Due dates, extensions and names of nbgrader's gradebook, from the course and its roster.
 
-nbgrader reads lateness from its gradebook: a due date that is not there means "never late", and a
-penalty is what it was when a notebook was last graded. So the dates are written whenever a
-students' version is generated and before every autograding and feedback, and the penalty is
-derived anew each time.
+nbgrader reads lateness from its gradebook: a due date that is not there means "never late". So the
+dates are written whenever a students' version is generated and before every autograding and
+feedback.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -11,14 +10,13 @@ from typing import Any, Protocol
 
 from nbformat.notebooknode import NotebookNode
 from nbgrader.api import Gradebook
-from nbgrader.plugins import LateSubmissionPlugin
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Any as AnyTrait
 
-from coursehub.course.late import credit
 from coursehub.course.model import Course
 from coursehub.course.schedule import window
 from coursehub.errors import NotFound
+from coursehub.gradebook.edits import create_tables
 
 
 class Student(Protocol):
@@ -35,6 +33,10 @@ class Student(Protocol):
     @property
     def email(self) -> str:
         """Address."""
+
+    @property
+    def role(self) -> str:
+        """`student`, `ta` or `instructor`."""
 
 
 class Students(Protocol):
@@ -54,29 +56,21 @@ _TICK = timedelta(microseconds=1)
 _NOBODY = "."
 
 
-def configure_gradebook(c: Any, course: Course, students: Students) -> None:
-    """Add the seams to nbgrader's configuration `c`, before its own steps.
-
-    Args:
-        c: nbgrader's configuration, already filled for the pipeline.
-        course: the course.
-        students: who they are, and who has more time.
-    """
-    c.SyncDueDates.course = course
-    c.SyncDueDates.students = students
-    c.CoursePenalty.course = course
-    c.AssignLatePenalties.plugin_class = CoursePenalty
-    c.GenerateAssignment.preprocessors.prepend([SyncDueDates])
-    for converter, steps in ((c.Autograde, "sanitize_preprocessors"),
-                             (c.GenerateFeedback, "preprocessors")):  # fmt: skip
-        converter[steps] = [SyncDueDates, *converter[steps]]
-
-
-class SyncDueDates(NbGraderPreprocessor):
-    """Writes the course's due date, the student's extension and name into the gradebook."""
+class CourseStep(NbGraderPreprocessor):
+    """A step of nbgrader's that knows the course; `c.CourseStep` configures all of them."""
 
     course: Course = AnyTrait(help="The course.").tag(config=True)
     students: Students = AnyTrait(help="The roster.").tag(config=True)
+
+    def gradebook(self, resources: dict[str, Any]) -> Gradebook:
+        """nbgrader's gradebook, with our tables beside its own; to be closed again."""
+        gradebook = Gradebook(resources["nbgrader"]["db_url"])
+        create_tables(gradebook.engine)
+        return gradebook
+
+
+class SyncDueDates(CourseStep):
+    """Writes the course's due date, the student's extension and name into the gradebook."""
 
     def preprocess(
         self, nb: NotebookNode, resources: dict[str, Any]
@@ -84,23 +78,10 @@ class SyncDueDates(NbGraderPreprocessor):
         """Write them; the notebook stays as it is."""
         names = resources["nbgrader"]
         assignment, student = names["assignment"], names["student"]
-        with Gradebook(names["db_url"]) as gradebook:
+        with self.gradebook(resources) as gradebook:
             sync_due_date(gradebook, self.course, assignment, student, self.students)
             sync_name(gradebook, student, self.students)
         return nb, resources
-
-
-class CoursePenalty(LateSubmissionPlugin):
-    """The points that a late hand-in loses, by the course's late policy."""
-
-    course: Course = AnyTrait(help="The course.").tag(config=True)
-
-    def late_submission_penalty(
-        self, student_id: str, score: float, total_seconds_late: float
-    ) -> float:
-        """Points to take off `score`."""
-        share = credit(self.course.late, timedelta(seconds=total_seconds_late))
-        return score - score * float(share)
 
 
 def sync_due_date(

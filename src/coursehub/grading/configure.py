@@ -3,12 +3,13 @@
 from typing import Any
 
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
-from nbgrader.preprocessors import AssignLatePenalties, GetGrades, LimitOutput
+from nbgrader.preprocessors import GetGrades, LimitOutput
 
 from coursehub.course.model import Course
 from coursehub.grading.feedback import DropOutputMetadata, HideTests, markdown_to_html
 from coursehub.grading.marking import Marking
 from coursehub.grading.record import RecordedExporter
+from coursehub.grading.regular import take_regular_files_only
 from coursehub.grading.scoring import SaveVerdicts
 from coursehub.settings import Settings
 
@@ -32,10 +33,11 @@ def _folders(c: Any, settings: Settings, course: Course) -> None:
 def _autograde(c: Any, settings: Settings, course: Course) -> None:
     # nbgrader's first reading of a hand-in already grades it: what it calls sanitising and
     # executing is done by then, outside this process.
+    take_regular_files_only()
     c.Autograde.exporter_class = RecordedExporter
     c.RecordedExporter.grade = Marking(course, settings)
     c.Autograde.sanitize_preprocessors = []
-    c.Autograde.autograde_preprocessors = [LimitOutput, SaveVerdicts, AssignLatePenalties]
+    c.Autograde.autograde_preprocessors = [LimitOutput, SaveVerdicts]
     # The student's own module is kept, not the stub in source/.
     c.Autograde.exclude_overwriting = {
         assignment.name: list(assignment.extra_files)
@@ -45,13 +47,7 @@ def _autograde(c: Any, settings: Settings, course: Course) -> None:
 
 
 def _feedback(c: Any) -> None:
-    # The penalty is settled last, since points given by hand change it.
-    c.GenerateFeedback.preprocessors = [
-        AssignLatePenalties,
-        GetGrades,
-        HideTests,
-        CSSHTMLHeaderPreprocessor,
-    ]
+    c.GenerateFeedback.preprocessors = [GetGrades, HideTests, CSSHTMLHeaderPreprocessor]
     # What a student wrote is read by staff, in the formgrader too; none of it may run there.
     c.HTMLExporter.sanitize_html = True
     c.HTMLExporter.preprocessors = [DropOutputMetadata]

@@ -18,7 +18,9 @@ from traitlets import Any as AnyTrait
 
 from coursehub.grading.pipeline import Graded
 from coursehub.grading.plan import name_of
+from coursehub.grading.regular import handed_in
 from coursehub.grading.verdict import CellResult
+from coursehub.handover import PROPOSAL
 
 GRADED = "coursehub_graded"
 """Where in nbconvert's resources the next steps find what was graded."""
@@ -52,15 +54,12 @@ class RecordedExporter(NotebookExporter):
             SandboxError: grading itself could not run.
         """
         names = (resources or {})["nbgrader"]
-        place = self.parent.coursedir.format_path
         folders = self.parent.coursedir
-        handed_in = Path(
-            place(folders.submitted_directory, names["student"], names["assignment"])
-        ).resolve()
-        if handed_in not in self._graded:
-            source = Path(place(folders.source_directory, ".", names["assignment"])).resolve()
-            self._graded[handed_in] = self.grade(source, handed_in)
-        graded = self._graded[handed_in]
+        folder = handed_in(folders, names["student"], names["assignment"])
+        if folder not in self._graded:
+            place = folders.format_path(folders.source_directory, ".", names["assignment"])
+            self._graded[folder] = self.grade(Path(place).resolve(), folder)
+        graded = self._graded[folder]
         resources[GRADED] = graded  # type: ignore[index]
         notebook = recorded(graded, f"{names['notebook']}.ipynb")
         output, resources = self.from_notebook_node(notebook, resources, **named)
@@ -78,7 +77,7 @@ def recorded(graded: Graded, name: str) -> NotebookNode:
             cell.execution_count = None
             cell.outputs = _outputs(results.get(name_of(cell)))
         cells.append(cell)
-    notebook.cells = [notice(graded), *cells]
+    notebook.cells = [notice(graded), *proposal(graded), *cells]
     notebook.metadata = NotebookNode(notebook.metadata, coursehub={"seed": graded.seed})
     return notebook
 
@@ -87,9 +86,10 @@ def notice(graded: Graded) -> NotebookNode:
     """The cell on top: how the grading went, and what was changed outside the answers."""
     verdict = graded.verdict
     lines = [f"**{_STATUS[verdict.status]}.** {verdict.reason}".strip()]
-    if verdict.findings:
+    findings = [each for each in verdict.findings if each.kind != "penalty"]
+    if findings:
         lines.append("**Found in this hand-in:**")
-    for finding in verdict.findings:
+    for finding in findings:
         sentence, _, detail = finding.text.partition("\n")
         about = f"`{finding.cell}`: " if finding.cell else ""
         lines.append(f"- {about}{sentence}")
@@ -99,6 +99,13 @@ def notice(graded: Graded) -> NotebookNode:
     if graded.caveat:
         lines.append(graded.caveat)
     return new_markdown_cell("\n\n".join(lines), id="coursehub-notice")
+
+
+def proposal(graded: Graded) -> list[NotebookNode]:
+    """The cell that tells staff what the policy proposes; students never get it."""
+    found = [each.text for each in graded.verdict.findings if each.kind == "penalty"]
+    text = "".join(f"**For staff:** {each} It is decided under *Edits*." for each in found)
+    return [new_markdown_cell(text, id=PROPOSAL)] if found else []
 
 
 def _outputs(result: CellResult | None) -> Sequence[NotebookNode]:

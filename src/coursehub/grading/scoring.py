@@ -8,8 +8,10 @@ from nbgrader import utils
 from nbgrader.api import MissingEntry
 from nbgrader.preprocessors import SaveAutoGrades
 
+from coursehub.grading.audit import COUNTED
 from coursehub.grading.pipeline import TO_REVIEW, Graded, cell_key
 from coursehub.grading.record import GRADED
+from coursehub.handover import EDITS, SAME_ANSWERS
 
 Result = tuple[NotebookNode, dict[str, Any]]
 
@@ -28,6 +30,8 @@ class SaveVerdicts(SaveAutoGrades):
         self._key = cell_key(self._graded.notebooks)
         findings = self._graded.verdict.findings
         self._doubtful = {each.cell for each in findings if each.kind in TO_REVIEW}
+        self._same = resources.get(SAME_ANSWERS, False)
+        resources[EDITS] = [each.as_json() for each in findings if each.kind in COUNTED]
         return super().preprocess(nb, resources)
 
     def preprocess_cell(self, cell: NotebookNode, resources: dict[str, Any], index: int) -> Result:
@@ -49,7 +53,7 @@ class SaveVerdicts(SaveAutoGrades):
         grade = self.gradebook.find_grade(
             name, self.notebook_id, self.assignment_id, self.student_id
         )
-        verdict = self._graded.verdict
+        verdict, before = self._graded.verdict, grade.auto_score
         key = self._key(self._name, name)
         if key in verdict.points:
             grade.auto_score = verdict.points[key]
@@ -57,9 +61,10 @@ class SaveVerdicts(SaveAutoGrades):
             grade.auto_score = utils.determine_grade(_without_outputs(cell), self.log)[0]
         else:
             grade.auto_score = None
-        grade.needs_manual_grade = (
-            grade.manual_score is not None or grade.auto_score is None or name in self._doubtful
-        )
+        if grade.manual_score is None:
+            grade.needs_manual_grade = grade.auto_score is None or name in self._doubtful
+        elif grade.auto_score != before or not self._same:
+            grade.needs_manual_grade = True  # what a person gave stays, and they look again
         self.gradebook.db.commit()
 
 
