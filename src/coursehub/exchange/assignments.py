@@ -1,8 +1,8 @@
 """A Jupyter Server extension: nbgrader's Assignment List with the course's additions.
 
 - errors of the Assignment List are one plain sentence instead of a traceback or silence;
-- deadlines, time left and the standing of each hand-in for `labextensions/`, which writes them
-  into the Assignment List.
+- deadlines, time left, the standing of each hand-in and what the visible tests said of it for
+  `labextensions/`, which writes them into the Assignment List.
 """
 
 import json
@@ -17,6 +17,7 @@ from tornado import web
 from coursehub.errors import CourseHubError
 from coursehub.exchange.client import connect_from_server
 from coursehub.exchange.plugin import Refusal, say
+from coursehub.exchange.protocol import HandInRecord, VisibleTests
 
 
 class PlainAssignmentList(AssignmentList):
@@ -63,24 +64,35 @@ class DeadlinesHandler(APIHandler):
         try:
             with connect_from_server() as client:
                 assignments, hand_ins = client.assignments(), client.hand_ins()
+                tests = {each.hand_in: each for each in client.visible_tests().hand_ins}
         except CourseHubError as error:
             raise web.HTTPError(503, reason=str(error)) from error
-        self.finish(
-            json.dumps(
-                {
-                    "assignments": {
-                        record.assignment: ", ".join(
-                            part for part in (record.due_text, record.time_left) if part
-                        )
-                        for record in assignments.assignments
-                    },
-                    "hand_ins": {
-                        record.timestamp: f"{record.received_text}: {say(record)}"
-                        for record in hand_ins.hand_ins
-                    },
-                }
-            )
-        )
+        notes = {
+            "assignments": {
+                record.assignment: ", ".join(
+                    part for part in (record.due_text, record.time_left) if part
+                )
+                for record in assignments.assignments
+            },
+            "hand_ins": {
+                record.timestamp: note(record, tests.get(record.number))
+                for record in hand_ins.hand_ins
+            },
+            "pending": any(not each.done for each in tests.values()),
+        }
+        self.finish(json.dumps(notes))
+
+
+def note(record: HandInRecord, tests: VisibleTests | None) -> str:
+    """The lines below a hand-in: when it came, whether it counts, and how its tests went."""
+    lines = [f"{record.received_text}: {say(record)}"]
+    if tests:
+        lines.append(tests.text)
+        for test in tests.tests:
+            if not test.passed:
+                message = " ".join(test.message.split())
+                lines.append(f"{test.name}: {message or 'not passed'}")
+    return "\n".join(lines)
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:

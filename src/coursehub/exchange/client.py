@@ -18,6 +18,7 @@ from coursehub.exchange.protocol import (
     Files,
     HandInList,
     HandInRecord,
+    VisibleTestsList,
 )
 
 # The Assignment List calls from within the student's server, which waits meanwhile.
@@ -62,6 +63,10 @@ class Client:
     def hand_ins(self) -> HandInList:
         """Everything handed in so far."""
         return HandInList.model_validate_json(self._ask("GET", "hand-ins"))
+
+    def visible_tests(self) -> VisibleTestsList:
+        """What the visible tests said of what was handed in."""
+        return VisibleTestsList.model_validate_json(self._ask("GET", "visible-tests"))
 
     def feedback(self, number: int) -> dict[str, bytes]:
         """The feedback pages of one's own hand-in."""

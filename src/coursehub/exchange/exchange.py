@@ -11,10 +11,12 @@ from coursehub.errors import BadSubmission, NotAllowed, NotEnrolled, NotFound
 from coursehub.exchange import intake, protocol
 from coursehub.exchange.database import connect
 from coursehub.exchange.deadlines import CourseFile, Deadlines
+from coursehub.exchange.desk import Desk
 from coursehub.exchange.ledger import HandIn, Ledger, StoredFile
 from coursehub.exchange.receipts import SigningKey
 from coursehub.exchange.roster import Person, Roster
 from coursehub.exchange.store import Store, nbgrader_timestamp
+from coursehub.exchange.visible import as_message
 from coursehub.settings import Settings
 
 
@@ -29,6 +31,8 @@ class Exchange:
         """
         engine = connect(str(settings.database))
         self.limit = settings.hand_in_bytes
+        self._runs_tests = settings.visible_tests
+        self._desk = Desk(engine)
         self._arranged: Course | None = None
         self.roster = Roster(engine)
         self.ledger = Ledger(engine)
@@ -109,6 +113,16 @@ class Exchange:
         files = intake.accept(sent, assignment.files, limit=self.limit)
         row = self.store.hand_in(person.username, assignment, files, key)
         return self._hand_in_records(person, assignment, only=row)[0]
+
+    def run_visible_tests(self, person: Person, done: protocol.HandInRecord, now: datetime) -> None:
+        """Have the visible tests run on a hand-in that counts; its receipt is out already."""
+        if self._runs_tests and done.counts:
+            self._desk.ask_for_tests(done.assignment, person.username, done.number, now)
+
+    def visible_tests(self, person: Person, now: datetime) -> protocol.VisibleTestsList:
+        """What the visible tests said of `person`'s own hand-ins."""
+        rows = self._desk.tests_of(person.username)
+        return protocol.VisibleTestsList(hand_ins=tuple(as_message(row, now) for row in rows))
 
     def hand_ins(self, person: Person) -> protocol.HandInList:
         """Everything `person` handed in."""

@@ -5,6 +5,7 @@
     POST api/assignments/NAME/hand-ins  Files   -> HandInRecord   (header Idempotency-Key)
     GET  api/hand-ins                           -> HandInList
     GET  api/hand-ins/NUMBER/feedback           -> Files
+    GET  api/visible-tests                      -> VisibleTestsList
     GET  api/key                                -> the published key, PEM (no sign-in)
     GET  api/health                             -> {"status": "ok"} (no sign-in)
 
@@ -78,6 +79,31 @@ class HandInList(Message):
     course: str
     username: str
     hand_ins: tuple[HandInRecord, ...]
+
+
+class VisibleTest(Message):
+    """One test that students see; without points where a part of it is hidden."""
+
+    name: str
+    passed: bool
+    message: str
+    points: float | None
+    max_points: float | None
+
+
+class VisibleTests(Message):
+    """What the visible tests said of one hand-in; `text` is one sentence or two."""
+
+    hand_in: int
+    done: bool
+    text: str
+    tests: tuple[VisibleTest, ...]
+
+
+class VisibleTestsList(Message):
+    """What the visible tests said of the hand-ins of the person who asks, oldest first."""
+
+    hand_ins: tuple[VisibleTests, ...]
 
 
 class Files(Message):

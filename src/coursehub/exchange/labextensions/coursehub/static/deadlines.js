@@ -1,11 +1,13 @@
-// Writes due dates, time left and the standing of each hand-in into nbgrader's Assignment List.
+// Writes due dates, time left, the standing of each hand-in and what its visible tests said into
+// nbgrader's Assignment List.
 //
 // A prebuilt JupyterLab extension without a build step: it is the container that JupyterLab's
 // module federation expects, and needs no module of JupyterLab's own.
 (() => {
   const LIST = "#released_assignments_list, #fetched_assignments_list, #submitted_assignments_list";
   const MARK = "coursehub-note";
-  const STYLE = `.${MARK} { display: block; font-size: 0.9em; color: var(--jp-ui-font-color2); }`;
+  const [SOON, MINUTE] = [2000, 60000]; // milliseconds
+  const STYLE = `.${MARK} { display: block; font-size: 0.9em; color: var(--jp-ui-font-color2); white-space: pre-line; }`;
 
   const baseUrl = () =>
     JSON.parse(document.getElementById("jupyter-config-data").textContent).baseUrl;
@@ -43,9 +45,19 @@
     style.textContent = STYLE;
     document.head.append(style);
     let asked = null;
+    let pause = SOON;
+    const ask = (milliseconds) => {
+      clearTimeout(asked);
+      asked = setTimeout(refresh, milliseconds);
+    };
     const refresh = async () => {
       try {
-        annotate(await fetchNotes());
+        const notes = await fetchNotes();
+        annotate(notes);
+        if (notes.pending && document.querySelector(LIST)) {
+          ask(pause);
+          pause = Math.min(2 * pause, MINUTE); // tests that wait for long are not asked for often
+        }
       } catch (error) {
         console.warn("CourseHub: the deadlines could not be read.", error);
       }
@@ -56,10 +68,10 @@
       );
     new MutationObserver((records) => {
       if (!added(records)) return;
-      clearTimeout(asked);
-      asked = setTimeout(refresh, 100);
+      pause = SOON;
+      ask(100);
     }).observe(document.body, { childList: true, subtree: true });
-    setInterval(() => document.querySelector(LIST) && refresh(), 60000);
+    setInterval(() => document.querySelector(LIST) && refresh(), MINUTE);
   };
 
   const plugin = { id: "coursehub:deadlines", autoStart: true, activate: watch };
