@@ -4,6 +4,7 @@ from typing import Any
 
 from traitlets.config import Config
 
+from coursehub.cli.asking import Asking
 from coursehub.course.load import load_course
 from coursehub.exchange.database import connect
 from coursehub.exchange.plugin import configure_staff
@@ -18,6 +19,8 @@ def fill_nbgrader_config(c: Any, settings: Settings) -> None:
     course = load_course(settings.course)
     roster = Roster(connect(str(settings.database)))
     configure_nbgrader(c, settings, course)
+    if settings.form == "containers":  # the grader alone holds a sandbox there
+        c.RecordedExporter.grade = Asking(settings)
     configure_staff(c)
     configure_gradebook(c, course, roster)
 
