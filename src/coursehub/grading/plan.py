@@ -4,12 +4,14 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from threading import Lock
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from IPython.core.inputtransformer2 import TransformerManager
-from nbformat import NotebookNode
 
 from coursehub.grading.marks import marks_of
+
+if TYPE_CHECKING:  # the judge plans too, and nbformat takes a second to import
+    from nbformat import NotebookNode
 
 _MOST_TEXT = 20_000  # characters of a student's cell that is looked into
 
@@ -42,7 +44,7 @@ class Step:
     imports: str = ""
 
 
-def plan(notebook: NotebookNode, answers: Mapping[str, str] | None = None) -> tuple[Step, ...]:
+def plan(notebook: "NotebookNode", answers: Mapping[str, str] | None = None) -> tuple[Step, ...]:
     """Return the steps of a source notebook.
 
     Args:
@@ -70,13 +72,13 @@ def plan(notebook: NotebookNode, answers: Mapping[str, str] | None = None) -> tu
     return tuple(steps)
 
 
-def name_of(cell: NotebookNode) -> str:
+def name_of(cell: "NotebookNode") -> str:
     """Return a source cell's name: its grade id, or its cell id where it has none."""
     marks = marks_of(cell)
     return marks.id if marks else str(cell.id)
 
 
-def kind_of(cell: NotebookNode) -> Kind:
+def kind_of(cell: "NotebookNode") -> Kind:
     """Return what a source cell is for."""
     marks = marks_of(cell)
     if cell.cell_type != "code":
