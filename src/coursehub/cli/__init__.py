@@ -1,5 +1,6 @@
 """The command line: where all parts meet."""
 
+import sys
 from importlib import import_module
 
 import typer
@@ -10,6 +11,10 @@ PARTS = (
     "course", "people", "grading", "grade", "lint", "gradebook",
     "services", "demo", "setup", "migrate", "grader", "gpus",
 )  # fmt: skip
+
+# jsonschema imports it if it is there, to check international addresses, which no schema of ours
+# or of a notebook has; it builds 39 grammars, and so would make every command wait for a second.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 app = typer.Typer(
     no_args_is_help=True,
