@@ -38,10 +38,11 @@ down: ## stop everything, users' servers too; homes, hand-ins and grades stay
 logs: ## follow the log of all services
 	@$(COMPOSE) logs --follow --tail 100
 
-status: ## services, users' servers, GPUs
+status: ## services, users' servers, GPUs, what waits to be graded
 	@$(COMPOSE) ps --all --format 'table {{.Service}}\t{{.Status}}'
 	@docker ps $(OURS) --format 'table {{.Label "coursehub.user"}}\t{{.Label "coursehub.role"}}\t{{.Label "coursehub.gpu"}}\t{{.Status}}'
 	@$(COMPOSE) exec -T hub coursehub gpus
+	@$(COMPOSE) exec -T grader coursehub desk
 
 demo-clean: ## remove everything the demo wrote
 	rm -rf $(DEMO)

@@ -1,6 +1,7 @@
 """The real sandbox: a worker's zygotes live in two containers that reach nothing."""
 
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +24,7 @@ OWNER = "coursehub.sandbox.owner"  # host and process that started it
 RESERVE = 512 * MiB
 # Behind each fork's own limit, which is exact: its uid is its alone.
 PIDS = 512
+_CONTAINER = re.compile("[0-9a-f]{12}")
 # For the trusted zygote alone: namespaces and mounts for its forks, and taking rights from them.
 CAPABILITIES = ["SYS_ADMIN", "SETUID", "SETGID", "SETPCAP", "KILL"]
 
@@ -179,13 +181,27 @@ def _shares(limits: Limits) -> dict[str, int]:
 
 
 def sweep(engine: docker.DockerClient) -> None:
-    """Remove containers that ended, and those whose owner on this host is no more."""
+    """Remove containers that ended, and those whose owner is no more.
+
+    An owner is a process of this host, or of a container of this engine; that one's name as a host
+    is the container's id.
+    """
     for container in engine.containers.list(all=True, filters={"label": LABEL}):
         owner = container.labels.get(OWNER, "")
         host, process, _ = [*owner.split(":"), "", ""][:3]
-        orphan = host == socket.gethostname() and owner != _owner(int(process))
+        if host == socket.gethostname():
+            orphan = owner != _owner(int(process))
+        else:
+            orphan = bool(_CONTAINER.fullmatch(host)) and not _runs(engine, host)
         if orphan or container.status in ("exited", "dead"):
             _remove(container)
+
+
+def _runs(engine: docker.DockerClient, container: str) -> bool:
+    try:
+        return bool(engine.containers.get(container).status == "running")
+    except NotFound:
+        return False
 
 
 def _owner(process: int) -> str:
