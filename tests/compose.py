@@ -83,6 +83,9 @@ class Composed:
     ) -> list[Container]:
         """This deployment's containers with these labels, running or not."""
         wanted = [f"{project}={self.project}", *(f"{k}={v}" for k, v in labels.items())]
+        if project == "com.docker.compose.project":
+            # Compose labels the images too, and so whatever another test starts from them.
+            wanted.append("com.docker.compose.oneoff=False")
         return self.engine.containers.list(all=True, filters={"label": wanted})
 
     def session(self, username: str) -> Session:
