@@ -9,6 +9,7 @@ from tests.deployment import password
 
 OUTPUT = Path(__file__).resolve().parents[1] / "output"
 PATIENCE = 30_000  # milliseconds; two busy cores start a server in ten seconds
+CLICKS = 3  # by a patient person
 
 
 def look(page: Page, name: str) -> None:
@@ -150,6 +151,23 @@ class AssignmentList:
         if not line.is_visible():
             self.fetched.locator(".assignment-notebooks-link").click()
         return line
+
+    def open(self, name: str) -> Locator:
+        """Open the notebook of an assignment; return its panel.
+
+        Chromium drops requests when the machine's addresses change, as they do whenever a
+        container starts; JupyterLab then says so, and a person clicks again.
+        """
+        page = self.lab.page
+        panel = page.locator(".jp-NotebookPanel .jp-MarkdownCell").first
+        dropped = page.get_by_role("dialog").filter(has_text="Failed to fetch")
+        for _ in range(CLICKS):
+            self.unfold().get_by_role("link", name=name).click()
+            expect(panel.or_(dropped)).to_be_visible(timeout=PATIENCE)
+            if not dropped.is_visible():
+                break
+            dropped.get_by_role("button", name="Close").click()
+        return page.locator(".jp-NotebookPanel")
 
 
 @dataclass(frozen=True)
