@@ -137,9 +137,10 @@ class AssignmentList:
         """Press the list's own button."""
         self.lab.page.locator("#refresh_assignments_list").click()
 
-    def fetch(self) -> None:
-        """Fetch the one assignment that there is."""
-        self.released.get_by_role("button", name="Fetch").click()
+    def fetch(self, assignment: str = "assignment_1") -> None:
+        """Fetch an assignment."""
+        line = self.released.locator(".list_item").filter(has_text=assignment)
+        line.get_by_role("button", name="Fetch").click()
 
     def submit(self) -> None:
         """Submit it."""

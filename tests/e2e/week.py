@@ -61,7 +61,7 @@ def fetches(assignments: AssignmentList) -> None:
     assignments.fetch()
     expect(assignments.fetched).to_contain_text(ASSIGNMENT)
     expect(assignments.fetched).to_contain_text(DUE)
-    expect(assignments.released).to_contain_text("There are no assignments to fetch")
+    expect(assignments.released).not_to_contain_text(ASSIGNMENT)
     look(assignments.lab.page, "student-fetched")
 
 
@@ -69,9 +69,7 @@ def solves(assignments: AssignmentList, homes: Homes, username: str = "alice") -
     """The code was written in an editor of one's own; the essay is typed here."""
     path = f"{ASSIGNMENT}/{NOTEBOOK}"
     homes.write_home(username, path, with_the_code_in(homes.read_home(username, path)))
-    assignments.unfold().get_by_role("link", name=ASSIGNMENT).click()
-    page = assignments.lab.page
-    notebook = page.locator(".jp-NotebookPanel")
+    notebook, page = assignments.open(ASSIGNMENT), assignments.lab.page
     expect(notebook.get_by_role("heading", name="Assignment 1: Adversarial")).to_be_visible()
     look(page, "student-notebook")
     essay = notebook.locator(".jp-MarkdownCell").filter(has_text="YOUR ANSWER HERE")
@@ -118,6 +116,17 @@ def hands_in(assignments: AssignmentList) -> None:
     assignments.submit()
     expect(assignments.submitted).to_contain_text("on time; this one counts")
     look(assignments.lab.page, "student-submitted")
+
+
+def sees_the_visible_tests(assignments: AssignmentList, passed: str) -> None:
+    """They are run at once, and come by themselves."""
+    expect(assignments.submitted).to_contain_text(
+        f"Visible tests: {passed} passed", timeout=NOTEBOOK_RUNS
+    )
+    expect(assignments.submitted).to_contain_text("Hidden tests are run after the deadline.")
+    shown = assignments.submitted.inner_text()
+    assert "_test_2" not in shown, f"a hidden test is told of: {shown}"
+    look(assignments.lab.page, "student-visible-tests")
 
 
 def shows_the_receipt(alice: Lab, number: int = 1, username: str = "alice") -> str:
