@@ -5,10 +5,10 @@ No code of a student's runs here. What the answers define is reached through `fa
 
 import ast
 import contextlib
-import math
 from typing import Any
 
 from coursehub.grading import wire
+from coursehub.grading.credit import credit
 from coursehub.grading.far import Far
 from coursehub.grading.plan import defined_names
 from coursehub.grading.proxies import StudentEnded
@@ -78,6 +78,11 @@ class Judge:
                 self._foreign -= own
         return {}
 
+    def _define(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Take over what a test that is not judged here imports and defines."""
+        self._run(message["source"])
+        return {}
+
     def _test(self, message: dict[str, Any]) -> dict[str, Any]:
         """Run a test cell and say what it earned."""
         source, hidden = message["source"], _HIDDEN in message["source"]
@@ -90,7 +95,7 @@ class Judge:
         for output in ran.outputs if hidden else ():
             if output["output_type"] == "error":
                 output["evalue"] = error.partition(": ")[2]
-        points, remark = (0.0, error) if error else _score(ran.value, message["points"])
+        points, remark = (0.0, error) if error else credit(ran.value, message["points"])
         self._far.end_of_cell()
         return {
             "points": points,
@@ -134,17 +139,6 @@ class Judge:
             return f"Your code raised {name}{': ' + text if text else ''}"[:_LONGEST]
         text = _text(error)
         return f"{name}: {text}"[:_LONGEST] if text else name
-
-
-def _score(value: Any, most: float) -> tuple[float, str]:
-    """Points of a cell that ran to its end: its last expression's where that is a number."""
-    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
-        value = value.item()
-    if type(value) not in (int, float):
-        return most, ""
-    if math.isnan(value) or not 0 <= value <= most:
-        return 0.0, f"The test's score, {value}, is not between 0 and {most:g}."
-    return float(value), "" if value == most else f"Partly right: {value:g} of {most:g} points."
 
 
 def _sendable(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -16,6 +16,10 @@ _PLAIN = ("torch.nn.functional.", "torch.nn.init.", "torch.nn.utils.", "torch.nn
           "sklearn.datasets.", "sklearn.metrics.", "sklearn.model_selection.")  # fmt: skip
 _LIVE_BUILTINS = {"open", "iter", "zip", "map", "filter", "enumerate", "reversed",
                   "object", "memoryview"}  # fmt: skip
+_GRAPHS = {"torch", "jax", "tensorflow", "autograd"}
+_A_LAMBDA, _A_FUNCTION = "a lambda", "a function of the test's"
+CALLBACKS = {_A_LAMBDA, _A_FUNCTION}
+"""What the student's code may call back: it runs in the judge, on plain values."""
 # Methods that return the object itself.
 _SAME = {"to", "eval", "train", "cpu", "cuda", "double", "float", "half", "manual_seed", "apply"}
 
@@ -188,6 +192,10 @@ class Scope:
                 return self.returned(node.left) or self.returned(node.right)
         return False
 
+    def without_graphs(self) -> bool:
+        """Whether nothing that comes back from a call can be meant to be differentiated."""
+        return not any(path.partition(".")[0] in _GRAPHS for path in self.modules.values())
+
     def draws(self, prefixes: tuple[str, ...]) -> bool:
         """Whether answers call something whose path begins so."""
         return any(path.startswith(prefixes) for path in self.paths)
@@ -198,7 +206,7 @@ class Scope:
             case ast.Name():
                 return self._live_name(node.id)
             case ast.Lambda():
-                return "a lambda"
+                return _A_LAMBDA
             case ast.GeneratorExp():
                 return "a generator"
             case ast.Call():
@@ -219,7 +227,7 @@ class Scope:
         if name in self.lives:
             return self.lives[name]
         if name in self.helpers:
-            return "a function of the test's"
+            return _A_FUNCTION
         if name in self.classes:
             return "a class"
         return "a module" if "." not in self.modules.get(name, ".") else ""

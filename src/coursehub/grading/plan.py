@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from IPython.core.inputtransformer2 import TransformerManager
 
-from coursehub.grading.marks import marks_of
+from coursehub.grading.marks import marks_of, released_text
 
 if TYPE_CHECKING:  # the judge plans too, and nbformat takes a second to import
     from nbformat import NotebookNode
@@ -32,6 +32,7 @@ class Step:
         manual: A person gives its points.
         defines: The top-level names that the source's version of the cell defines.
         imports: The top-level imports of the source's version; the judge makes them itself.
+        released: Of a test, what students received of it.
     """
 
     number: int
@@ -42,6 +43,7 @@ class Step:
     manual: bool
     defines: frozenset[str]
     imports: str = ""
+    released: str = ""
 
 
 def plan(notebook: "NotebookNode", answers: Mapping[str, str] | None = None) -> tuple[Step, ...]:
@@ -67,6 +69,7 @@ def plan(notebook: "NotebookNode", answers: Mapping[str, str] | None = None) -> 
                 manual=bool(marks and marks.manual),
                 defines=defined_names(cell.source) if kind != "text" else frozenset(),
                 imports=imports_of(cell.source) if kind != "text" else "",
+                released=released_text(cell) if kind == "test" else "",
             )
         )
     return tuple(steps)
@@ -179,21 +182,3 @@ def _bound(statement: ast.stmt) -> Iterator[str]:
 
 _IMPORTS = (ast.Import, ast.ImportFrom)
 _SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-
-
-def proxied_names(step: Step) -> frozenset[str]:
-    """Return the functions of a set-up cell that run on the student's side when judged.
-
-    They are named ``fixture_...`` or ``probe_...``, or stand in a cell that begins with the
-    comment ``# fixture`` or ``# probe``: fixtures make live objects, probes reduce them.
-    """
-    tree = parse(step.source) if step.kind == "setup" else None
-    functions = (
-        frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
-        if tree
-        else frozenset()
-    )
-    first = step.source.lstrip().partition("\n")[0].strip().lower()
-    if first in ("# fixture", "# fixtures", "# probe", "# probes"):
-        return functions
-    return frozenset(name for name in functions if name.startswith(("fixture_", "probe_")))

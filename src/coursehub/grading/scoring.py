@@ -9,7 +9,8 @@ from nbgrader.api import MissingEntry
 from nbgrader.preprocessors import SaveAutoGrades
 
 from coursehub.grading.audit import COUNTED
-from coursehub.grading.pipeline import TO_REVIEW, Graded, cell_key
+from coursehub.grading.outcome import TO_REVIEW, cell_key
+from coursehub.grading.pipeline import Graded
 from coursehub.grading.record import GRADED
 from coursehub.handover import EDITS, SAME_ANSWERS
 

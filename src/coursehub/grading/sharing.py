@@ -2,12 +2,13 @@
 
 import ast
 import builtins
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 _FAR_PREFIXES = ("fixture_", "probe_")
-_FAR_MARKS = ("# fixture", "# probe")
+_FAR_MARK = re.compile(r"#\s*(fixture|probe)s?\b", re.IGNORECASE)
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -31,10 +32,10 @@ class Split:
 def far_names(source: str, tree: ast.Module) -> frozenset[str]:
     """Return the functions and classes of a set-up cell that run on the student's side.
 
-    They are those called `fixture_...` or `probe_...`, and all of a cell whose first line says
-    `# fixture` or `# probe`.
+    They are those called `fixture_...` or `probe_...`, and all of a cell whose first line begins
+    with `# fixture` or `# probe`: fixtures make live objects, probes reduce them to plain values.
     """
-    marked = source.lstrip().lower().startswith(_FAR_MARKS)
+    marked = _FAR_MARK.match(source.lstrip())
     return frozenset(
         statement.name
         for statement in tree.body

@@ -13,7 +13,7 @@ from typing import Any
 
 from coursehub.grading import wire
 from coursehub.grading.given import Given
-from coursehub.grading.shell import Shell, deadline, reseed
+from coursehub.grading.shell import Ran, Shell, deadline, reseed
 
 HANDLES = 20_000
 _MUTABLE = (list, dict, set, bytearray)
@@ -41,6 +41,8 @@ class Student:
         self._objects: dict[int, Any] = {}
         self._numbers: dict[int, int] = {}
         self._count = 0
+        self._kept: dict[str, dict[str, Any]] = {}
+        self._carried: dict[str, Any] = {}
         reseed(start["seed"])
 
     def serve(self) -> None:
@@ -52,33 +54,41 @@ class Student:
     def _serve_one(self, message: dict[str, Any]) -> None:
         if message["op"] == "exec":
             self._execute(message)
+        elif message["op"] == "keep":
+            self._kept[message["cell"]] = dict(self._shell.names)
+        elif message["op"] == "recall":
+            self._recall(self._kept.pop(message["cell"]))
         elif message["op"] == "ask":  # what returns to a call that was given up is nobody's
             self._reply(message)
 
     def _execute(self, message: dict[str, Any]) -> None:
-        error: BaseException | None
         try:
             with deadline(self._limits["cell_seconds"]):
                 ran = self._shell.run(message["source"])
-            error, outputs, seconds, peak = ran.error, ran.outputs, ran.seconds, ran.peak_mb
         except BaseException as late:
-            error, outputs, seconds, peak = late, [], 0.0, 0.0
+            ran = Ran(late, None, [], 0.0, 0.0)
         if message["locked"]:
             self._given.take(message["defines"], message["far"])
         else:
             self._given.give_up(message["defines"])
+        names = self._shell.names
+        self._carried |= {name: names[name] for name in message["carried"] if name in names}
         report = {
             "op": "ran",
             "id": message["id"],
-            "outputs": outputs,
-            "error": None if error is None else [type(error).__name__, _text(error)],
-            "seconds": seconds,
-            "peak": peak,
+            "outputs": ran.outputs,
+            "error": None if ran.error is None else [type(ran.error).__name__, _text(ran.error)],
+            "value": _plain_number(ran.value),
+            "peak": ran.peak_mb,
         }
         try:
             self._channel.send(wire.encode(report, limit=self._limits["frame"]))
         except wire.WireError:
             self._channel.send(wire.encode({**report, "outputs": []}))
+
+    def _recall(self, names: dict[str, Any]) -> None:
+        self._shell.names.clear()
+        self._shell.names.update({**self._carried, **names})
 
     def _reply(self, message: dict[str, Any]) -> None:
         try:
@@ -252,6 +262,13 @@ def _local(name: str, text: str) -> BaseException:
         return kind(text) if fits else RuntimeError(f"{name}: {text}")  # type: ignore[misc]
     except TypeError:
         return RuntimeError(f"{name}: {text}")
+
+
+def _plain_number(value: Any) -> float | None:
+    """A number, as partial credit is; of a numpy scalar its value."""
+    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
+        value = value.item()
+    return value if type(value) in (int, float) else None
 
 
 def _text(error: BaseException) -> str:

@@ -7,20 +7,21 @@ its outputs are shown, never counted.
 import ast
 import hashlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
 from coursehub.errors import SandboxError, TimedOut
 from coursehub.grading import wire
+from coursehub.grading.beside import Beside
 from coursehub.grading.limits import Limits
 from coursehub.grading.plan import Step, parse
 from coursehub.grading.sandbox.channel import Channel, Ended
 from coursehub.grading.sharing import far_names
+from coursehub.grading.student import GRACE, Lost, Student
+from coursehub.grading.ties import definitions
 from coursehub.grading.verdict import CellResult
 
-_GRACE = 3.0  # seconds beyond a limit that a process enforces itself
-_STALE = 1000  # late answers that are skipped before the process counts as broken
 _NESTED = 40  # calls within calls
 
 
@@ -31,12 +32,13 @@ class Processes(Protocol):
     judge: Channel
 
 
-class Lost(Exception):
-    """The student's process can no longer be used; the text says why."""
-
-
 def hold(
-    steps: Iterable[Step], processes: Processes, *, seed: int, limits: Limits
+    steps: Iterable[Step],
+    processes: Processes,
+    *,
+    seed: int,
+    limits: Limits,
+    unprotected: Collection[str] = (),
 ) -> tuple[CellResult, ...]:
     """Run a notebook on both sides and return what every code cell gave.
 
@@ -45,30 +47,50 @@ def hold(
         processes: Fresh ones.
         seed: The run's; the judge draws its inputs from it.
         limits: Of this assignment.
+        unprotected: Tests that cannot be judged apart from the student's process.
 
     Raises:
         SandboxError: The judge or the sandbox failed; nothing is known about the hand-in.
     """
-    return _Trial(tuple(steps), processes, seed, limits).results()
+    return _Trial(tuple(steps), processes, seed, limits, unprotected).results()
 
 
 class _Trial:
     """One notebook's trial."""
 
     def __init__(
-        self, steps: Sequence[Step], processes: Processes, seed: int, limits: Limits
+        self,
+        steps: Sequence[Step],
+        processes: Processes,
+        seed: int,
+        limits: Limits,
+        unprotected: Collection[str],
     ) -> None:
         self._steps = [step for step in steps if step.kind != "text"]
         self._limits = limits
-        self._student = _Student(processes.student, limits)
+        self._student = Student(processes.student, limits)
         self._judge = processes.judge
+        self._beside = Beside(self._steps, unprotected)
         self._seed = seed
         self._answered = False
 
     def results(self) -> tuple[CellResult, ...]:
-        """Drive both sides through all steps."""
+        """Drive both sides through all steps; what is judged by no judge comes last."""
         self._start()
-        return tuple(self._result(step) for step in self._steps)
+        found = {step.number: self._result(step) for step in self._steps if not self._waits(step)}
+        for step in self._steps:
+            if step in self._beside:
+                found[step.number] = self._manual(step, self._beside.run(step, self._student))
+        return tuple(found[step.number] for step in self._steps)
+
+    def _waits(self, step: Step) -> bool:
+        """Whether a test is not for the judge; its time comes when all others are done."""
+        if step not in self._beside:
+            return False
+        self._beside.pass_by(step, self._student)
+        if text := definitions(step):
+            self._ask_judge({"op": "define", "source": text})
+        return True
 
     def _start(self) -> None:
         common = {
@@ -151,9 +173,9 @@ class _Trial:
         return self._serve_judge("done", 0)
 
     def _serve_judge(self, until: str, depth: int) -> dict[str, Any]:
-        ends = time.monotonic() + self._limits.cell_seconds + 2 * _GRACE
+        ends = time.monotonic() + self._limits.cell_seconds + 2 * GRACE
         while True:
-            report = self._judge_says(max(ends - time.monotonic(), _GRACE))
+            report = self._judge_says(max(ends - time.monotonic(), GRACE))
             if report["op"] == until:
                 return report
             if report["op"] != "ask":
@@ -175,124 +197,3 @@ class _Trial:
             text = str(lost)
             self._student.lost = self._student.lost or text[:1].upper() + text[1:]
             self._send_judge({"op": "ended", "text": self._student.lost})
-
-
-class _Student:
-    """The student's process, of which nothing is believed."""
-
-    def __init__(self, channel: Channel, limits: Limits) -> None:
-        self._channel = channel
-        self._limits = limits
-        self._number = 0
-        self.lost = ""
-
-    def start(self, message: dict[str, Any]) -> None:
-        """Send the first message."""
-        self._try("before anything was run", lambda: self.send(message))
-
-    def execute(self, step: Step, result: CellResult, far: list[str]) -> CellResult:
-        """Run a cell; when the process does not survive it, `lost` is set."""
-        self._number += 1
-        begun = time.monotonic()
-        message = {
-            "op": "exec",
-            "id": self._number,
-            "source": step.source,
-            "locked": step.kind == "setup",
-            "defines": sorted(step.defines),
-            "far": far,
-        }
-        report: dict[str, Any] = {}
-
-        def run() -> None:
-            self.send(message)
-            report.update(self._receive(self._number, {"ran"}, self._limits.cell_seconds))
-
-        self._try(f"while the cell {step.cell} was run", run)
-        error = report.get("error")
-        told = ": ".join(str(part) for part in error if part) if isinstance(error, list) else ""
-        return replace(
-            result,
-            message=told[:8000],
-            seconds=time.monotonic() - begun,
-            peak_mb=_number(report.get("peak")),
-            outputs=_outputs(report.get("outputs")),
-        )
-
-    def ask(self, body: bytes) -> int:
-        """Send a question; return its number."""
-        if self.lost:
-            raise Lost(self.lost)
-        self._number += 1
-        self.send({"op": "ask", "id": self._number, "body": body})
-        return self._number
-
-    def answer(self, number: int) -> dict[str, Any]:
-        """Wait for the answer to a question, or for a callback."""
-        seconds = self._limits.call_seconds
-        return self._receive(number, {"reply", "callback"}, seconds)
-
-    def send(self, message: dict[str, Any]) -> None:
-        """Send.
-
-        Raises:
-            Lost: there is nobody to send to.
-        """
-        try:
-            self._channel.send(wire.encode(message))
-        except (Ended, TimedOut) as ended:
-            raise Lost(_why(ended)) from ended
-
-    def _receive(self, number: int, wanted: set[str], seconds: float) -> dict[str, Any]:
-        ends = time.monotonic() + seconds + _GRACE
-        for _ in range(_STALE):
-            try:
-                message = wire.decode(self._channel.receive(max(ends - time.monotonic(), 0.001)))
-            except TimedOut:
-                raise Lost(f"your process did not answer within {seconds:g} seconds") from None
-            except Ended as ended:
-                raise Lost(_why(ended)) from ended
-            except wire.WireError:
-                raise Lost("your process sent something that is no answer") from None
-            if type(message) is not dict or message.get("op") not in {"ran", "reply", "callback"}:
-                raise Lost("your process sent something that is no answer")
-            bytes_there = message["op"] == "ran" or type(message.get("body")) is bytes
-            ours = message["op"] == "callback" or message.get("id") == number
-            if message["op"] in wanted and ours and bytes_there:
-                return message
-        raise Lost("your process sends answers that nobody asked for")
-
-    def _try(self, when: str, action: Any) -> None:
-        try:
-            action()
-        except Lost as lost:
-            self.lost = f"{lost} ({when}); nothing after it could be tested"
-            self.lost = self.lost[:1].upper() + self.lost[1:]
-
-
-def _why(ended: Exception) -> str:
-    if isinstance(ended, Ended):
-        return f"your process ended: {ended.text}".rstrip(".")
-    return "your process was too slow"
-
-
-def _number(value: Any) -> float:
-    return float(value) if type(value) in (int, float) and 0 <= value < 1e12 else 0.0
-
-
-def _outputs(claimed: Any) -> tuple[dict[str, Any], ...]:
-    """Keep of what a student's process claims to have shown only what nbformat knows."""
-    kept: list[dict[str, Any]] = []
-    for output in claimed if type(claimed) is list else ():
-        match output:
-            case {"output_type": "stream", "name": "stdout" | "stderr" as name, "text": str(text)}:
-                kept.append({"output_type": "stream", "name": name, "text": text})
-            case {"output_type": "error", "ename": str(name), "evalue": str(text), "traceback": t}:
-                lines = [str(line) for line in t] if type(t) is list else []
-                told = {"ename": name, "evalue": text, "traceback": lines}
-                kept.append({"output_type": "error", **told})
-            case {"output_type": "display_data" | "execute_result" as kind, "data": dict(data)}:
-                shown = {str(k): v for k, v in data.items() if type(v) in (str, dict, list)}
-                more = {"execution_count": None} if kind == "execute_result" else {}
-                kept.append({"output_type": kind, "data": shown, "metadata": {}, **more})
-    return tuple(kept)

@@ -39,6 +39,7 @@ class CellResult:
         seconds: Wall time.
         peak_mb: Peak memory in MiB.
         outputs: Outputs in nbformat's form.
+        doubt: Why a person should look at it; empty where the judge alone decided.
     """
 
     cell: str
@@ -49,6 +50,7 @@ class CellResult:
     seconds: float
     peak_mb: float
     outputs: tuple[dict[str, Any], ...]
+    doubt: str = ""
 
 
 @dataclass(frozen=True)

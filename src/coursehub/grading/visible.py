@@ -8,7 +8,8 @@ from typing import Any
 from nbformat import NotebookNode
 
 from coursehub.grading.marks import marks_of, released_text
-from coursehub.grading.pipeline import Graded, cell_key
+from coursehub.grading.outcome import cell_key
+from coursehub.grading.pipeline import Graded
 from coursehub.grading.plan import kind_of, name_of, parse
 from coursehub.grading.source import Source, language_of
 
