@@ -1,9 +1,11 @@
 """A miniature course in nbgrader's own layout: one small notebook, many students, no hub."""
 
+import shutil
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -97,6 +99,11 @@ class Miniature:
         stamp = (received or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M:%S.%f UTC")
         (folder / "timestamp.txt").write_text(stamp)
         (folder / "submission_secret.txt").write_text(f"secret of {student}")
+
+    def collected_again(self, student: str, *args: Any, **options: Any) -> None:
+        """Put another hand-in of `student` in place of the one before."""
+        shutil.rmtree(self.folder / "submitted" / student)
+        self.collected(student, *args, **options)
 
     def autograde(self, students: Iterable[str]) -> dict[str, runner.Graded]:
         """Grade them, as `coursehub autograde` does."""

@@ -8,7 +8,7 @@ import typer
 from coursehub.settings import own_programs_first
 
 PARTS = (
-    "course", "people", "grading", "grade", "lint", "gradebook",
+    "course", "people", "grading", "edits", "grade", "lint", "gradebook",
     "services", "demo", "setup", "migrate", "grader", "gpus",
 )  # fmt: skip
 

@@ -10,6 +10,7 @@ from coursehub.exchange.database import connect
 from coursehub.exchange.plugin import configure_staff
 from coursehub.exchange.roster import Roster
 from coursehub.gradebook.configure import configure_gradebook
+from coursehub.gradebook.decisions import CourseDecisions
 from coursehub.grading.configure import configure_nbgrader
 from coursehub.settings import Settings
 
@@ -23,6 +24,7 @@ def fill_nbgrader_config(c: Any, settings: Settings) -> None:
         c.RecordedExporter.grade = Asking(settings)
     configure_staff(c)
     configure_gradebook(c, course, roster)
+    c.EditsPage.decisions = CourseDecisions(course, str(settings.gradebook), roster)
 
 
 def nbgrader_config(settings: Settings) -> Config:

@@ -29,6 +29,9 @@ WORDS = {
     "extra_credit": "extra credit",
     "auto_comment": "automatic comment",
     "manual_comment": "comment",
+    "edits": "edits outside the answers",
+    "percent": "percent taken off",
+    "reason": "reason",
 }
 
 
@@ -65,7 +68,8 @@ def log(
             table.add_column(column)
         for entry in found:
             who = f"{entry.who} (autograde)" if entry.autograded else entry.who
-            names = (entry.student or "?", entry.assignment or "?", entry.cell or "?")
+            cell = entry.cell or ("" if "edits" in entry.after else "?")
+            names = (entry.student or "?", entry.assignment or "?", cell)
             row = (say_short(entry.at, course), who, *names, describe(entry))
             table.add_row(*map(escape, row))
         Console().print(table)

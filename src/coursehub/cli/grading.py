@@ -1,20 +1,17 @@
 """The commands for a class: release, collect, autograde, feedback. Each is nbgrader's own step."""
 
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from nbgrader.api import Gradebook, MissingEntry
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from nbgrader.api import Gradebook
 
+from coursehub.cli.changes import Standings, show_changes, standings
 from coursehub.cli.compose import nbgrader_config
 from coursehub.cli.course import WRONG, one_line_errors
+from coursehub.cli.edits import course_decisions
+from coursehub.cli.progress import progress
 from coursehub.course.load import load_course
 from coursehub.exchange.store import lay_out
 from coursehub.grading import runner
@@ -71,7 +68,9 @@ def autograde(
 
     Hand-ins that are graded already are left alone, so that a command that was
     stopped goes on where it was. With --again they are graded anew, say after a
-    test was corrected; points that a person gave stay in any case.
+    test of the source was corrected, and a table shows what changed. Points,
+    extra credit and comments that a person gave stay in any case; where the
+    automatic points under them changed, the formgrader asks to look again.
 
     Exit code 0 when every hand-in has a verdict, 2 when some have not.
     """
@@ -85,9 +84,8 @@ def autograde(
         ]
         before = points_of(settings, assignment, todo) if again else {}
         failed = grade_with_progress(settings, assignment, todo, jobs)
-        after = points_of(settings, assignment, todo) if again else {}
-    if again:
-        show_changes(before, after)
+        if again:
+            show_changes(before, points_of(settings, assignment, todo))
     for graded in failed:
         typer.echo(f"{graded.student}: not graded: {graded.problem}", err=True)
     done = len(todo) - len(failed)
@@ -99,9 +97,21 @@ def autograde(
 
 @app.command()
 def feedback(assignment: Assignment) -> None:
-    """Settle late penalties, generate feedback for everyone graded, and release it."""
+    """Settle what is taken off, generate feedback for everyone graded, and release it.
+
+    Names the hand-ins with edits outside the answers that nobody decided about:
+    nothing is taken off for these.
+    """
     with one_line_errors():
-        runner.feedback(partial(nbgrader_config, load_settings()), assignment)
+        settings = load_settings()
+        runner.feedback(partial(nbgrader_config, settings), assignment)
+        found = course_decisions(settings).hand_ins(assignment)
+        for hand_in in (each for each in found if each.open):
+            typer.echo(
+                f"{hand_in.student}: edits outside the answers, nothing was taken off; decide "
+                f"with `coursehub edits {assignment}` and release feedback again",
+                err=True,
+            )
         typer.echo(f"{assignment}: feedback released")
 
 
@@ -115,61 +125,24 @@ def release_assignment(settings: Settings, assignment: str) -> None:
 def grade_with_progress(
     settings: Settings, assignment: str, students: list[str], jobs: int | None = None
 ) -> list[runner.Graded]:
-    """Autograde with a progress bar; return what could not be graded."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TextColumn("left:"), TimeRemainingColumn())  # fmt: skip
-    failed, running = [], list[str]()
-    with Progress(*columns) as progress:
-        task = progress.add_task(f"Autograding {assignment}", total=len(students))
-
-        def say() -> None:
-            names = ", ".join(running[:4])
-            progress.update(task, description=f"Autograding {assignment}: {names}")
-
-        def started(student: str) -> None:
-            running.append(student)
-            say()
-
+    """Autograde and show how far it is; return what could not be graded."""
+    failed = []
+    with progress(f"Autograding {assignment}", len(students)) as batch:
         for graded in runner.autograde(
             partial(nbgrader_config, settings),
             assignment,
             students,
             log=settings.make_state() / "autograde.log",
             jobs=jobs,
-            on_start=started,
+            on_start=batch.start,
         ):
-            running.remove(graded.student)
-            progress.advance(task)
-            say()
+            batch.finish(graded.student)
             if not graded.done:
                 failed.append(graded)
     return failed
 
 
-Points = dict[tuple[str, str], float | None]
-"""Student and cell -> automatic points."""
-
-
-def points_of(settings: Settings, assignment: str, students: list[str]) -> Points:
-    """The automatic points of some students, as they are in the gradebook."""
-    found: Points = {}
+def points_of(settings: Settings, assignment: str, students: list[str]) -> Standings:
+    """The points of some students, as they are in the gradebook."""
     with Gradebook(settings.gradebook, load_course(settings.course).id) as gradebook:
-        for student in students:
-            with suppress(MissingEntry):
-                for notebook in gradebook.find_submission(assignment, student).notebooks:
-                    found |= {(student, each.name): each.auto_score for each in notebook.grades}
-    return found
-
-
-def show_changes(before: Points, after: Points) -> None:
-    """Print a table of the automatic points that are others than before."""
-    changed = [key for key in after if key in before and before[key] != after[key]]
-    if not changed:
-        typer.echo("No automatic points changed.")
-        return
-    table = Table("Student", "Cell", "Before", "Now", box=SIMPLE_HEAD)
-    for student, cell in changed:
-        values = (before[student, cell], after[student, cell])
-        said = ("by hand" if value is None else f"{value:g}" for value in values)
-        table.add_row(escape(student), escape(cell), *said)
-    Console().print(table)
+        return standings(gradebook, assignment, students)

@@ -26,6 +26,7 @@ RIGHTS = """
 GRANT USAGE ON SCHEMA public TO graders;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO graders;
 REVOKE ALL ON audit, alembic_version FROM graders;
+REVOKE DELETE ON hand_in_report, edit_decision FROM graders;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM graders;
 GRANT SELECT ON audit, alembic_version TO graders;
 """

@@ -1,7 +1,8 @@
 """Who graded what: every change of points and comments, kept where graders can only read it.
 
-PostgreSQL writes it itself, by triggers on nbgrader's tables, whoever changes them and however:
-in the formgrader, by autograding or by hand. Who it was is who signed in to the database.
+PostgreSQL writes it itself, by triggers on nbgrader's tables and on the decisions about edits,
+whoever changes them and however: in the formgrader, by autograding or by hand. Who it was is who
+signed in to the database.
 """
 
 from collections.abc import Mapping
@@ -83,18 +84,52 @@ BEGIN
   RETURN NULL;
 END $$;
 
+-- Who decided about edits, and when, is what the database knows, whatever the statement says.
+CREATE OR REPLACE FUNCTION sign_decision() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.who := coalesce(
+    shobj_description(quote_ident(session_user)::regrole, 'pg_authid'), NEW.who);
+  NEW.at := clock_timestamp();
+  RETURN NEW;
+END $$;
+
+CREATE OR REPLACE FUNCTION record_decision() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  before jsonb := '{}';
+  after jsonb := '{}';
+  changed record;
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    before := jsonb_build_object('edits', OLD.verb, 'percent', OLD.percent, 'reason', OLD.reason);
+    changed := OLD;
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    after := jsonb_build_object('edits', NEW.verb, 'percent', NEW.percent, 'reason', NEW.reason);
+    changed := NEW;
+  END IF;
+  INSERT INTO audit (who, autograded, student, assignment, before, after) VALUES (
+    coalesce(shobj_description(quote_ident(session_user)::regrole, 'pg_authid'), session_user),
+    false, changed.student, changed.assignment, before, after);
+  RETURN NULL;
+END $$;
+
 CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   RAISE EXCEPTION 'the audit is only ever appended to';
 END $$;
 
 -- Whoever may execute it could hang it on a table of their own, and so write the audit.
-REVOKE EXECUTE ON FUNCTION record_grading FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION record_grading, record_decision FROM PUBLIC;
 
 CREATE OR REPLACE TRIGGER record_grading AFTER INSERT OR UPDATE OR DELETE ON grade
   FOR EACH ROW EXECUTE FUNCTION record_grading();
 CREATE OR REPLACE TRIGGER record_grading AFTER INSERT OR UPDATE OR DELETE ON comment
   FOR EACH ROW EXECUTE FUNCTION record_grading();
+CREATE OR REPLACE TRIGGER sign_decision BEFORE INSERT OR UPDATE ON edit_decision
+  FOR EACH ROW EXECUTE FUNCTION sign_decision();
+CREATE OR REPLACE TRIGGER record_decision AFTER INSERT OR UPDATE OR DELETE ON edit_decision
+  FOR EACH ROW EXECUTE FUNCTION record_decision();
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 """
@@ -102,11 +137,12 @@ CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON aud
 
 @dataclass(frozen=True)
 class Entry:
-    """One change of one cell's points or comment.
+    """One change of one cell's points or comment, or of a decision about a hand-in's edits.
 
     `before` and `after` hold nbgrader's columns that have a value: auto_score, manual_score,
-    extra_credit, or auto_comment, manual_comment. `autograded`: it was the autograder, which `who`
-    started. Student and the rest are None where they had been removed before.
+    extra_credit, or auto_comment, manual_comment; of a decision: edits (the verb), percent, reason.
+    `autograded`: it was the autograder, which `who` started. Student and the rest are None where
+    they had been removed before, notebook and cell also for a decision.
     """
 
     number: int
@@ -122,7 +158,7 @@ class Entry:
 
 
 def keep_audit(connection: Connection) -> None:
-    """Make table and triggers, or bring them up to date; nbgrader's tables must be there."""
+    """Make table and triggers, or bring them up to date; what they watch must be there."""
     metadata.create_all(connection)
     connection.exec_driver_sql(TRIGGERS)
 

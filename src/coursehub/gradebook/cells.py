@@ -2,7 +2,7 @@
 
 nbgrader learns of cells when the students' version is generated, and refuses to once there are
 hand-ins. Here the points of a test may change, and cells may come and go, at any time: the next
-autograding brings the gradebook up to date. What a person gave is never lost.
+generating or autograding brings the gradebook up to date. What a person gave is never lost.
 """
 
 import hashlib
@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from nbformat.notebooknode import NotebookNode
-from nbgrader import utils
+from nbgrader import preprocessors, utils
 from nbgrader.api import (
     Comment,
     Grade,
     GradeCell,
+    MissingEntry,
     Notebook,
     SolutionCell,
     SourceCell,
@@ -48,6 +49,28 @@ class SyncCells(CourseStep):
             except IntegrityError:  # somebody else does it at this very moment
                 gradebook.db.rollback()
         return nb, resources
+
+
+class SaveCells(preprocessors.SaveCells):
+    """nbgrader's own step when the students' version is generated, also when there are hand-ins."""
+
+    def _create_notebook(self, nb: NotebookNode) -> None:
+        try:
+            notebook = self.gradebook.find_notebook(self.notebook_id, self.assignment_id)
+        except MissingEntry:
+            notebook = None
+        if notebook and notebook.submissions:
+            sync_cells(self.gradebook.db, notebook, nb)
+            self.gradebook.db.commit()
+            # With the cells that are kept for what a person gave, all are known to stock.
+            for cells, new in (
+                (notebook.grade_cells, self.new_grade_cells),
+                (notebook.task_cells, self.new_task_cells),
+                (notebook.solution_cells, self.new_solution_cells),
+            ):
+                for cell in cells:
+                    new.setdefault(cell.name, {})
+        super()._create_notebook(nb)
 
 
 def answers_digest(nb: NotebookNode) -> str:
@@ -121,7 +144,7 @@ def _remove(db: Any, cell: Any) -> None:
         if each not in kept:
             db.delete(each)
         elif isinstance(each, Grade):
-            each.auto_score = None
+            each.auto_score = 0.0
     if kept:
         if type(cell) is not SolutionCell:
             cell.max_score = 0

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from nbgrader import preprocessors
+from nbgrader.converters import GenerateAssignment
+
 from coursehub.course.model import Course
-from coursehub.gradebook.cells import SyncCells
+from coursehub.gradebook.cells import SaveCells, SyncCells
 from coursehub.gradebook.penalty import KeepEdits, SettlePenalties, TellDeductions
 from coursehub.gradebook.sync import Students, SyncDueDates
 
@@ -18,7 +21,10 @@ def configure_gradebook(c: Any, course: Course, students: Students) -> None:
     """
     c.CourseStep.course = course
     c.CourseStep.students = students
-    c.GenerateAssignment.preprocessors.prepend([SyncDueDates])
+    stock = GenerateAssignment.class_traits()["preprocessors"].default()
+    c.GenerateAssignment.preprocessors = [
+        SyncDueDates, *(SaveCells if step is preprocessors.SaveCells else step for step in stock),
+    ]  # fmt: skip
     c.Autograde.sanitize_preprocessors = [SyncDueDates, *c.Autograde.sanitize_preprocessors]
     c.Autograde.autograde_preprocessors = [
         SyncCells, *c.Autograde.autograde_preprocessors, KeepEdits, SettlePenalties,

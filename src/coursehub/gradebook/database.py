@@ -1,10 +1,11 @@
-"""The gradebook's tables: nbgrader's own, and in PostgreSQL the audit and the graders' rights."""
+"""The gradebook's tables: nbgrader's own and ours; in PostgreSQL the audit and graders' rights."""
 
 from alembic.migration import MigrationContext
 from nbgrader import dbutil
 from nbgrader.api import Gradebook, get_alembic_version
 from sqlalchemy import NullPool, create_engine
 
+from coursehub.gradebook import edits
 from coursehub.gradebook.access import let_graders_in
 from coursehub.gradebook.audit import keep_audit
 
@@ -28,8 +29,9 @@ def upgrade(url: str, course_id: str) -> str:
         current = MigrationContext.configure(connection).get_current_revision()
     if current != head:
         dbutil.upgrade(url)
-    if engine.dialect.name == "postgresql":
-        with engine.begin() as connection:
+    with engine.begin() as connection:
+        edits.metadata.create_all(connection)
+        if engine.dialect.name == "postgresql":
             keep_audit(connection)
             let_graders_in(connection)
     return head

@@ -172,7 +172,8 @@ def decide(
     gradebook: Gradebook,
     course: Course,
     assignment: str,
-    hand_in: Edited,
+    student: str,
+    digest: str,
     verb: Verb,
     *,
     percent: float = 0.0,
@@ -185,33 +186,34 @@ def decide(
         gradebook: nbgrader's.
         course: The course, whose policy caps what edits may cost.
         assignment: Its name.
-        hand_in: As the person saw it.
+        student: Whose hand-in.
+        digest: Of the edits that the person saw.
         verb: What they decided.
         percent: With the verb "other" alone: what is taken off.
         reason: Why, for the student.
         who: Their user name. In PostgreSQL the database itself knows it better.
 
     Raises:
-        NotFound: There are no such edits any more.
+        NotFound: There are no edits any more.
         CourseHubError: They are others by now, or the percentage cannot be.
     """
-    now = edited(gradebook, course, assignment, hand_in.student)
-    if not now:
-        raise NotFound(f"{hand_in.student} has no edits outside the answers in {assignment}")
-    if now[0].digest != hand_in.digest:
+    found = edited(gradebook, course, assignment, student)
+    if not found:
+        raise NotFound(f"{student} has no edits outside the answers in {assignment}")
+    if found[0].digest != digest:
         raise CourseHubError(
-            f"the hand-in of {hand_in.student} was graded anew meanwhile, and its edits are others",
+            f"the hand-in of {student} was graded anew meanwhile, and its edits are others",
             remedy="Look at them, and decide again",
         )
     values = {
-        "edits": hand_in.digest,
+        "edits": digest,
         "verb": verb,
-        "percent": _percent(course, now[0], verb, percent),
+        "percent": _percent(course, found[0], verb, percent),
         "reason": reason.strip(),
         "who": who,
         "at": datetime.now(UTC),
     }
-    _put(gradebook, edit_decision, (assignment, hand_in.student), values)
+    _put(gradebook, edit_decision, (assignment, student), values)
 
 
 def _percent(course: Course, hand_in: Edited, verb: Verb, percent: float) -> float:

@@ -1,4 +1,4 @@
-"""A Jupyter Server extension for staff: the formgrader, guarded and fit for several graders.
+"""A Jupyter Server extension for staff: the formgrader, guarded, with a page about edits.
 
 It does not load a configuration by path. nbgrader's formgrader keeps one database session for as
 long as the server runs: what another grader gave is not seen, and after one error every later
@@ -17,6 +17,7 @@ from nbgrader.server_extensions.formgrader.handlers import FormgraderHandler
 from sqlalchemy.exc import SQLAlchemyError
 from tornado import web
 
+from coursehub.grading.edits import HANDLERS, templates
 from coursehub.grading.turns import when_free
 
 
@@ -58,9 +59,9 @@ class _TakesTurns:
 
 
 def formgrader_handlers() -> list[tuple[Any, ...]]:
-    """nbgrader's own handlers of the formgrader, in order, made fit for several graders."""
-    stock = [*handlers.default_handlers, *apihandlers.default_handlers]
-    return [(path, _taking_turns(handler), *rest) for path, handler, *rest in stock]
+    """The formgrader's handlers, in order, made fit for several graders."""
+    known = [*HANDLERS, *handlers.default_handlers, *apihandlers.default_handlers]
+    return [(path, _taking_turns(handler), *rest) for path, handler, *rest in known]
 
 
 def _taking_turns(handler: type) -> type:
@@ -79,3 +80,4 @@ def _load_jupyter_server_extension(app: Any) -> None:
     base = app.web_app.settings["base_url"]
     app.web_app.add_handlers(".*$", [(url_path_join(base, path), *rest) for path, *rest in ours])
     formgrader.load_jupyter_server_extension(app)
+    app.web_app.settings["nbgrader_jinja2_env"].loader = templates()

@@ -71,10 +71,12 @@ def is_regular(path: Path) -> bool:
 
 
 def read_regular(path: Path) -> bytes:
-    """Read a file; waits at no pipe, should it have become one.
+    """Read a file; waits at no pipe.
 
     Raises:
-        OSError: it is a link by now.
+        OSError: it is not there, or no regular file.
     """
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(f"{path} is no regular file")
         return file.read()

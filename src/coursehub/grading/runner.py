@@ -22,9 +22,12 @@ from traitlets.config import Config
 
 from coursehub.errors import CourseHubError
 from coursehub.grading import pipeline
+from coursehub.grading.regular import handed_in, read_regular
 from coursehub.grading.turns import turn
 from coursehub.grading.verdict import Verdict
 from coursehub.settings import own_programs_first
+
+log = logging.getLogger(__name__)
 
 MakeConfig = Callable[[], Config]
 
@@ -168,7 +171,7 @@ class _Desk:
     def __init__(self, config: Config, assignment: str, workers: int) -> None:
         self._assignment = assignment
         self._marking = config.RecordedExporter.grade  # `Marking`, or what asks the grader
-        config.RecordedExporter.grade = lambda source, handed_in: self._done[handed_in]
+        config.RecordedExporter.grade = lambda source, folder: self._done[folder]
         self._api = _api(lambda: config)
         self._done: dict[Path, pipeline.Graded] = {}
         self._workers = workers
@@ -178,21 +181,26 @@ class _Desk:
     def autograde(self, student: str, on_start: Callable[[str], None]) -> Graded:
         """Grade one student's hand-in and write it down."""
         on_start(student)
+        try:
+            with turn(Path(self._api.coursedir.root), self._assignment, student):
+                return self._autograde(student)
+        except CourseHubError as error:
+            return Graded(student, False, str(error))
+        except Exception as error:  # of ours, or of the machine's: nobody else waits for it
+            log.exception("%s could not be autograded", student)
+            return Graded(student, False, repr(error))
+
+    def _autograde(self, student: str) -> Graded:
         folders = self._api.coursedir
-        place = folders.format_path
-        handed_in = Path(place(folders.submitted_directory, student, self._assignment)).resolve()
-        source = Path(place(folders.source_directory, ".", self._assignment)).resolve()
-        with turn(Path(folders.root), self._assignment, student):
-            try:
-                graded = self._grade(source, handed_in)
-            except CourseHubError as error:
-                return Graded(student, False, str(error))
-            with self._writing:
-                self._done[handed_in] = graded
+        folder = handed_in(folders, student, self._assignment)
+        source = folders.format_path(folders.source_directory, ".", self._assignment)
+        graded = self._grade(Path(source).resolve(), folder)
+        with self._writing:
+            self._done[folder] = graded
+            answer = self._api.autograde(self._assignment, student)
+            if not answer["success"]:  # say, a database that was away for a moment
                 answer = self._api.autograde(self._assignment, student)
-                if not answer["success"]:  # say, a database that was away for a moment
-                    answer = self._api.autograde(self._assignment, student)
-                del self._done[handed_in]
+            del self._done[folder]
         if not answer["success"]:
             return Graded(student, False, _reason(answer))
         return Graded(student, True, None, graded.verdict)
@@ -220,7 +228,7 @@ def _logged(log: Path) -> Iterator[None]:
 
 def _stamp(folder: Path) -> str:
     with suppress(OSError):
-        return (folder / "timestamp.txt").read_text().strip()
+        return read_regular(folder / "timestamp.txt").decode(errors="replace").strip()
     return ""
 
 
