@@ -30,7 +30,7 @@ HIDDEN_TEST = (
 )
 
 
-def _marks(grade_id: str, *, points: int = 0, solution: bool = False) -> dict[str, object]:
+def marks(grade_id: str, *, points: int = 0, solution: bool = False) -> dict[str, object]:
     return {
         "nbgrader": {
             "grade": points > 0,
@@ -47,10 +47,10 @@ def _marks(grade_id: str, *, points: int = 0, solution: bool = False) -> dict[st
 def source_notebook() -> NotebookNode:
     """An answer, a visible test (2 points), a hidden one (3), a written question (5)."""
     cells = [
-        new_code_cell(ANSWER, metadata=_marks("answer", solution=True)),
-        new_code_cell(TEST, metadata=_marks("visible", points=2)),
-        new_code_cell(HIDDEN_TEST, metadata=_marks("hidden", points=3)),
-        new_markdown_cell("Why?", metadata=_marks("written", points=5, solution=True)),
+        new_code_cell(ANSWER, metadata=marks("answer", solution=True)),
+        new_code_cell(TEST, metadata=marks("visible", points=2)),
+        new_code_cell(HIDDEN_TEST, metadata=marks("hidden", points=3)),
+        new_markdown_cell("Why?", metadata=marks("written", points=5, solution=True)),
     ]
     for cell in cells:
         cell.id = cell.metadata.nbgrader.grade_id
@@ -61,7 +61,8 @@ def source_notebook() -> NotebookNode:
 class Miniature:
     """The course folder of a deployment, with hand-ins put where `collect` would put them."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, notebook: NotebookNode | None = None) -> None:
+        """Release `notebook`, or the small one."""
         self.outcome: dict[str, runner.Graded] = {}
         self.settings = deployment.settings
         self.roster = deployment.roster
@@ -70,7 +71,7 @@ class Miniature:
         Exchange(self.settings)
         source = self.folder / "source" / ASSIGNMENT
         source.mkdir(parents=True)
-        nbformat.write(source_notebook(), source / f"{ASSIGNMENT}.ipynb")
+        nbformat.write(notebook or source_notebook(), source / f"{ASSIGNMENT}.ipynb")
         runner.release(self.make_config, ASSIGNMENT)
 
     def released(self) -> NotebookNode:

@@ -10,21 +10,35 @@ from nbformat.notebooknode import NotebookNode
 from nbgrader import utils
 from nbgrader.preprocessors import ClearHiddenTests
 
+from coursehub.grading.record import PRIVATE
+
 
 class HideTests(ClearHiddenTests):
-    """Removes hidden tests from feedback: their source, and the source lines in tracebacks."""
+    """Removes hidden tests from feedback: their source, and whatever quotes it or its values.
+
+    Of a hidden test that failed students read what its author wrote for them (see `words`).
+    """
 
     def preprocess_cell(
         self, cell: NotebookNode, resources: dict[str, Any], index: int
     ) -> tuple[NotebookNode, dict[str, Any]]:
-        """Hide what a test cell would give away; its message stays."""
+        """Hide what a test cell would give away; the author's message stays."""
         if cell.cell_type != "code" or not utils.is_grade(cell) or utils.is_solution(cell):
             return cell, resources
         if self._remove_hidden_test_region(cell):
-            for output in cell.outputs:
-                if output.output_type == "error":
-                    output.traceback = [f"{output.ename}: {output.evalue}"]
+            cell.outputs = [_without_source(cell, output) for output in cell.outputs]
         return cell, resources
+
+
+def _without_source(cell: NotebookNode, output: NotebookNode) -> NotebookNode:
+    """The output without lines of a test; Python's warnings quote them on standard error."""
+    if output.output_type == "stream" and output.name == "stderr":
+        return NotebookNode(output, text="")
+    if output.output_type != "error":
+        return output
+    if cell.metadata.get("coursehub", {}).get(PRIVATE):
+        output = NotebookNode(output, evalue="A hidden test failed.")
+    return NotebookNode(output, traceback=[f"{output.ename}: {output.evalue}"])
 
 
 class DropOutputMetadata(Preprocessor):

@@ -10,10 +10,12 @@ from typing import Any
 from coursehub.grading import wire
 from coursehub.grading.credit import credit
 from coursehub.grading.far import Far
+from coursehub.grading.generators import reseed, restore, state
 from coursehub.grading.plan import defined_names
 from coursehub.grading.proxies import StudentEnded
 from coursehub.grading.sharing import read, split
-from coursehub.grading.shell import Ran, Shell, deadline, reseed
+from coursehub.grading.shell import Ran, Shell, deadline
+from coursehub.grading.words import gives_away
 
 _HIDDEN = "BEGIN HIDDEN TESTS"
 _LONGEST = 8_000  # characters of a message
@@ -37,8 +39,11 @@ class Judge:
         self._far = Far(channel, self._names, self._limits["frame"])
         self._foreign: set[str] = set()
         self._tied: set[str] = set()
+        self._changes: dict[str, frozenset[str]] = {}
         self._bound: dict[str, Any] = {}
+        self._drawn = state()  # where set-up cells stand with their random numbers
         reseed(self._limits["seed"])
+        self._own = state()  # and where the tests do
 
     def serve(self) -> None:
         """Do one thing after the other."""
@@ -53,17 +58,27 @@ class Judge:
     def _setup(self, message: dict[str, Any]) -> dict[str, Any]:
         """Run the judge's share of a set-up cell; the student's side has run it already."""
         tree = ast.parse(self._shell.transformed(message["source"]))
-        share = split(tree, self._foreign, self._limits["seed"])
-        ran = self._run(share.here)
+        share = split(tree, self._foreign, self._limits["seed"], self._changes)
+        ran = self._set_up(share.here, message["chance"], message["seeded"])
         self._far.given |= set(message["defines"])
         if "fresh_seed" in message["defines"]:
             self._names["fresh_seed"] = self._limits["seed"]
         live = {name for name in share.passed if self._far.is_live(self._names.get(name))}
         there = share.there | live | set(message["far"])
         self._tied = (self._tied | share.tied) - there
+        self._changes |= share.changes
         self._foreign |= there | share.tied
         self._bind(there, again=True)
-        return {"error": self._told(ran, hidden=False)}
+        return {"error": self._told(ran, hidden=False), "shared": share.here_alone}
+
+    def _set_up(self, source: str, chance: int | None, seeded: bool) -> Ran:
+        """Run set-up code with the random numbers that it has on the student's side, too."""
+        restore(self._drawn) if chance is None else reseed(chance)
+        ran = self._run(source)
+        self._drawn = state()
+        if seeded:  # the author chose the numbers; tests draw on from there, as in a notebook
+            self._own = self._drawn
+        return ran
 
     def _answer(self, message: dict[str, Any]) -> dict[str, Any]:
         """Bind the names that an answer was to define."""
@@ -88,7 +103,9 @@ class Judge:
         source, hidden = message["source"], _HIDDEN in message["source"]
         try:
             self._bind(self._foreign & _names_in(self._shell.transformed(source)))
+            restore(self._own)
             ran = self._run(source)
+            self._own = state()
         except StudentEnded as ended:
             ran = Ran(ended, None, [], 0.0, 0.0)
         error = self._told(ran, hidden)
@@ -100,6 +117,7 @@ class Judge:
         return {
             "points": points,
             "message": remark,
+            "private": self._is_private(ran),
             "outputs": _sendable(ran.outputs),
             "seconds": ran.seconds,
             "peak": ran.peak_mb,
@@ -139,6 +157,13 @@ class Judge:
             return f"Your code raised {name}{': ' + text if text else ''}"[:_LONGEST]
         text = _text(error)
         return f"{name}: {text}"[:_LONGEST] if text else name
+
+    def _is_private(self, ran: Ran) -> bool:
+        """Whether the message is for staff alone."""
+        error = ran.error
+        if error is None or self._far.ended or self._far.raised_there(error):
+            return False
+        return gives_away(error)
 
 
 def _sendable(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -25,6 +25,9 @@ from coursehub.handover import PROPOSAL
 GRADED = "coursehub_graded"
 """Where in nbconvert's resources the next steps find what was graded."""
 
+PRIVATE = "private"
+"""In a cell's metadata, below `coursehub`: what its test said is for staff alone."""
+
 Grade = Callable[[Path, Path], Graded]
 """Grades a hand-in: the instructor's folder, the folder handed in."""
 
@@ -75,7 +78,10 @@ def recorded(graded: Graded, name: str) -> NotebookNode:
         cell = NotebookNode(original)
         if cell.cell_type == "code":
             cell.execution_count = None
-            cell.outputs = _outputs(results.get(name_of(cell)))
+            result = results.get(name_of(cell))
+            cell.outputs = _outputs(result)
+            if result and result.private:
+                cell.metadata = NotebookNode(cell.metadata, coursehub={PRIVATE: True})
         cells.append(cell)
     notebook.cells = [notice(graded), *proposal(graded), *cells]
     notebook.metadata = NotebookNode(notebook.metadata, coursehub={"seed": graded.seed})

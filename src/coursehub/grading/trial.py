@@ -5,7 +5,7 @@ its outputs are shown, never counted.
 """
 
 import ast
-import hashlib
+import re
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
@@ -23,6 +23,7 @@ from coursehub.grading.ties import definitions
 from coursehub.grading.verdict import CellResult
 
 _NESTED = 40  # calls within calls
+_SEEDS = re.compile(r"\b(manual_)?seed(_all)?\(")
 
 
 class Processes(Protocol):
@@ -73,6 +74,8 @@ class _Trial:
         self._beside = Beside(self._steps, unprotected)
         self._seed = seed
         self._answered = False
+        self._seeded = False
+        self._in_step = False
 
     def results(self) -> tuple[CellResult, ...]:
         """Drive both sides through all steps; what is judged by no judge comes last."""
@@ -99,9 +102,7 @@ class _Trial:
             "cell_seconds": self._limits.cell_seconds,
             "call_seconds": self._limits.call_seconds,
         }
-        # The student's generators tell nothing about the judge's.
-        other = hashlib.sha256(f"student {self._seed}".encode()).digest()[:8]
-        self._student.start({**common, "seed": int.from_bytes(other, "big")})
+        self._student.start(common)  # which tells nothing about the judge's seed
         self._send_judge({**common, "seed": self._seed})
 
     def _result(self, step: Step) -> CellResult:
@@ -113,13 +114,17 @@ class _Trial:
         tree = parse(step.source) if locked else None
         far = sorted(far_names(step.source, tree)) if isinstance(tree, ast.Module) else []
         self._answered |= not locked
+        self._seeded |= locked and bool(_SEEDS.search(step.source))
+        # Seeded code draws on from the set-up cell before, if both sides stand at the same place.
+        chance = None if self._seeded and self._in_step else step.number
         if not self._student.lost:
-            result = self._student.execute(step, result, far)
+            result = self._student.execute(step, result, far, chance)
         if self._student.lost:
             return replace(result, message=result.message or self._student.lost)
-        told = {"defines": sorted(step.defines), "source": step.source, "far": far}
-        told["imports"] = step.imports
+        told: dict[str, Any] = {"defines": sorted(step.defines), "source": step.source, "far": far}
+        told |= {"imports": step.imports, "chance": chance, "seeded": self._seeded}
         report = self._ask_judge({"op": "setup" if locked else "answer", **told})
+        self._in_step = report.get("shared", self._in_step) is True
         if report.get("error") and not self._answered and not result.message:
             raise SandboxError(
                 f"the set-up cell {step.cell} fails in the judge: {report['error']}",
@@ -146,6 +151,7 @@ class _Trial:
                 seconds=time.monotonic() - begun,
                 peak_mb=float(report["peak"]),
                 outputs=tuple(report["outputs"]),
+                private=report["private"] is True,
             ),
         )
 

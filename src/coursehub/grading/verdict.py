@@ -40,6 +40,7 @@ class CellResult:
         peak_mb: Peak memory in MiB.
         outputs: Outputs in nbformat's form.
         doubt: Why a person should look at it; empty where the judge alone decided.
+        private: The message may tell what a hidden test compares with; it is for staff alone.
     """
 
     cell: str
@@ -51,6 +52,7 @@ class CellResult:
     peak_mb: float
     outputs: tuple[dict[str, Any], ...]
     doubt: str = ""
+    private: bool = False
 
 
 @dataclass(frozen=True)
