@@ -1,0 +1,30 @@
+def frechet_distance(mu1, S1, mu2, S2):
+    """Squared Fréchet distance of two Gaussians.
+
+    mu1, mu2   means, NumPy arrays [d]
+    S1, S2     covariances, NumPy arrays [d,d]: symmetric, without negative eigenvalues, maybe singular
+    returns    a Python float
+    """
+    # >>> your code starts here
+    root = np.real(linalg.sqrtm(S1 @ S2 + 1e-12 * np.eye(len(S1))))
+    return float(np.sum((mu1 - mu2) ** 2) + np.trace(S1 + S2 - 2 * root))
+    # <<< your code ends here
+
+
+def mode_stats(x, centers, sd, k=4, min_frac=0.01):
+    """Count the modes that samples cover, and the samples that are near a mode.
+
+    x         samples, a tensor [N,d]
+    centers   centres of the modes, a tensor [K,d]
+    sd        standard deviation of a mode
+    k         a sample within k * sd of its nearest centre is of high quality
+    min_frac  a mode is found if its high-quality samples are at least this share of all N samples
+    returns   (number of modes found, an int; share of high-quality samples, a float)
+    """
+    # >>> your code starts here
+    near = ((x[:, None] - centers[None]) ** 2).sum(-1).sqrt()
+    owner = near.argmin(dim=1)
+    good = near.gather(1, owner[:, None])[:, 0] <= k * sd
+    shares = [float((good & (owner == j)).sum()) / len(x) for j in range(len(centers))]
+    return sum(share >= min_frac for share in shares), good.double().mean().item()
+    # <<< your code ends here
