@@ -22,6 +22,7 @@ from tests.e2e.week import (
     opens_the_assignment_list,
     opens_the_formgrader,
     reads_feedback,
+    sees_the_visible_tests,
     shows_the_receipt,
     solves,
     stays_out_of_the_formgrader,
@@ -45,18 +46,21 @@ def test_hand_ins_go_to_the_staff_and_come_back(course: Composed, browser: Brows
     solves(alices, course)
     validates(alices)
     hands_in(alices)
+    sees_the_visible_tests(alices, "5 of 5")
     the_receipt_is_true(course, alice, "alice", number=1)
 
     bob = SignIn.open(browser, url).enter("bob")
     bobs = opens_the_assignment_list(bob)
     fetches(bobs)
     hands_in(bobs)
+    sees_the_visible_tests(bobs, "0 of 5")
     the_receipt_is_true(course, bob, "bob", number=2)
 
     tara = SignIn.open(browser, url).enter("tara")
     stays_out_of_the_formgrader(alice)
     formgrader = opens_the_formgrader(tara)
     collects_and_autogrades(formgrader)
+    the_grader_graded_in_a_container(course)
     grades_by_hand(formgrader)
     gives_feedback(formgrader)
     cannot_load_what_a_student_handed_in(tara)
@@ -75,6 +79,16 @@ def the_receipt_is_true(course: Composed, lab: Lab, username: str, number: int) 
     )  # fmt: skip
     assert verified.splitlines()[0].endswith(": true")
     assert f"handed in by: {username}" in verified
+
+
+def the_grader_graded_in_a_container(course: Composed) -> None:
+    """Not the TA's own: it has no engine, and what it would say of its sandbox is not there."""
+    said = course.service("grader").logs().decode()
+    assert "sandbox 'docker'" in said and f"full grading 3, {ASSIGNMENT} of alice" in said, said
+    path = f"course/autograded/alice/{ASSIGNMENT}/{ASSIGNMENT}.ipynb"
+    code, kept = course.inside("tara", "cat", path)
+    assert code == 0 and "**Graded.**" in kept and "isolates less" not in kept
+    assert "Hand-ins are graded." in course.cli("grader", "desk")
 
 
 def the_log_names_the_ta(course: Composed) -> None:

@@ -35,6 +35,7 @@ from tests.e2e.week import (
     opens_the_assignment_list,
     opens_the_formgrader,
     reads_feedback,
+    sees_the_visible_tests,
     shows_the_receipt,
     solves,
     stays_out_of_the_formgrader,
@@ -96,6 +97,7 @@ def test_a_hand_in_goes_to_the_staff_and_comes_back(course: Deployment, browser:
     solves(assignments, course)
     validates(assignments)
     hands_in(assignments)
+    sees_the_visible_tests(assignments, "5 of 5")
     the_receipt_is_true(course, shows_the_receipt(alice))
 
     tara = SignIn.open(browser, course.settings.bind_url).enter("tara")

@@ -1,6 +1,5 @@
 """Staff's way to the grader: hand-ins are graded there, and written down here."""
 
-import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
+from traitlets.log import get_logger
 
 from coursehub.errors import SandboxError, SandboxUnavailable
 from coursehub.exchange.database import connect
@@ -17,9 +17,6 @@ from coursehub.grading import reply
 from coursehub.grading.marking import Grade
 from coursehub.grading.pipeline import Graded
 from coursehub.settings import Settings
-
-# nbgrader shows what it logs beside its answer.
-log = logging.getLogger("traitlets.grader")
 
 PATIENCE = timedelta(seconds=30)
 """How long to wait while nobody grades; a grader that is started anew is back by then."""
@@ -69,7 +66,7 @@ class Asking:
 
     def _graded(self, assignment: str, student: str) -> Graded:
         number = self._desk.ask(assignment, student, _now(), _now() + _AWAITED)
-        log.info("%s of %s: the grader is asked", assignment, student)
+        get_logger().info("%s of %s: the grader is asked", assignment, student)
         try:
             done = self._done(number)
         finally:
@@ -104,7 +101,8 @@ class Asking:
                 self._desk.await_until(number, now + _AWAITED)
                 renewed = now
             if (news := obstacle or self._place(row, now)) != told:
-                log.info("%s of %s: %s", row.assignment, row.username, news)
+                # With nbgrader's own messages, which staff see beside its answer.
+                get_logger().info("%s of %s: %s", row.assignment, row.username, news)
                 told = news
             time.sleep(_POLL_SECONDS)
 
