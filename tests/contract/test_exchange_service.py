@@ -22,6 +22,7 @@ from sqlalchemy import update
 
 from coursehub.exchange.client import Client
 from coursehub.exchange.database import connect, people
+from coursehub.exchange.desk import Desk
 from coursehub.exchange.exchange import Exchange
 from coursehub.exchange.ledger import HandIn
 from coursehub.exchange.protocol import IDEMPOTENCY_HEADER
@@ -144,7 +145,9 @@ def assert_refused(answer: httpx.Response, status: int, kind: str | None = None)
 # --- who ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["assignments", "assignments/assignment_1/files", "hand-ins"])
+@pytest.mark.parametrize(
+    "path", ["assignments", "assignments/assignment_1/files", "hand-ins", "visible-tests"]
+)
 def test_without_a_token_nothing_is_said(call: Any, path: str) -> None:
     assert_refused(call(None).get(path), 401)
     assert_refused(call(None, "0" * 32).get(path), 401)
@@ -434,6 +437,34 @@ def test_feedback_is_its_owners_alone(call: Any, deployment: Deployment) -> None
         other = assert_refused(call(username).get(path), 404, "NotFound")
         nothing = assert_refused(call(username).get("hand-ins/999999/feedback"), 404, "NotFound")
         assert other == nothing
+
+
+def test_visible_tests_are_told_to_their_student_alone_and_why_we_fail_to_nobody(
+    call: Any, deployment: Deployment
+) -> None:
+    """This course has no sources: nothing can be run, and the hand-in is as good as any."""
+    bob = call("bob")
+    number = bob.hand_in().json()["number"]
+
+    def told() -> dict[str, Any]:
+        answer = bob.get("visible-tests").json()["hand_ins"]
+        return next((each for each in answer if each["hand_in"] == number), {"done": False})
+
+    deadline = time.monotonic() + 60
+    while not told()["done"]:
+        assert time.monotonic() < deadline, "nobody answers about the tests"
+        time.sleep(0.2)
+    assert told() == {
+        "hand_in": number,
+        "done": True,
+        "text": "The visible tests could not be run, which says nothing about your work; "
+        "it is handed in.",
+        "tests": [],
+    }
+    carols = call("carol").get("visible-tests").json()["hand_ins"]
+    assert number not in {each["hand_in"] for each in carols}
+    problems = Desk(connect(str(deployment.settings.database))).tests_of("bob")
+    assert "no folder" in str(problems[-1].problem), "staff know why"
 
 
 def test_the_list_of_hand_ins_is_ones_own_and_holds_no_secret(

@@ -210,7 +210,7 @@ def test_secrets_are_private_files(course: Composed) -> None:
     assert all(line.startswith("600 ") for line in lines if line), listed
 
 
-def test_only_the_hub_holds_the_engines_socket_and_only_the_proxy_a_port(course: Composed) -> None:
+def test_who_holds_the_engines_socket_and_who_a_port(course: Composed) -> None:
     holders, publishers = set(), set()
     servers = course.containers({}, "coursehub.project")
     for container in course.containers({}) + servers:
@@ -220,4 +220,4 @@ def test_only_the_hub_holds_the_engines_socket_and_only_the_proxy_a_port(course:
             holders.add(name)
         if container.attrs["HostConfig"]["PortBindings"]:
             publishers.add(name)
-    assert (holders, publishers) == ({"hub"}, {"proxy"})
+    assert (holders, publishers) == ({"hub", "grader"}, {"proxy"})
