@@ -15,7 +15,15 @@ from tests.trials import notebook
 
 STEPS = notebook("#%% answer a\nx = 1\n#%% test t 2\nassert x == 1\n")
 ASK = {"op": "ask", "body": b"?"}
-DONE = {"op": "done", "points": 2.0, "message": "", "outputs": [], "seconds": 0.1, "peak": 5.0}
+DONE = {
+    "op": "done",
+    "points": 2.0,
+    "message": "",
+    "private": False,
+    "outputs": [],
+    "seconds": 0.1,
+    "peak": 5.0,
+}
 RAN = {"op": "ran", "id": 1, "outputs": [], "error": None, "seconds": 0.1, "peak": 5.0}
 
 

@@ -11,7 +11,8 @@ from nbformat import NotebookNode
 
 from coursehub.grading.liveness import Scope
 from coursehub.grading.plan import Step, parse, plan
-from coursehub.grading.reading import Problem, Reader
+from coursehub.grading.problem import Problem
+from coursehub.grading.reading import Reader
 from coursehub.grading.sharing import far_names
 from coursehub.grading.ties import Tie, leaks, ties
 

@@ -2,9 +2,9 @@
 
 import ast
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from coursehub.grading.liveness import CALLBACKS, Scope
+from coursehub.grading.problem import Problem
 
 _PEEKING = {
     "__annotations__", "__bases__", "__class__", "__closure__", "__code__", "__defaults__",
@@ -19,26 +19,6 @@ _FIGURES = {"gcf", "gca", "get_fignums", "get_figlabels", "figure"}
 # What looks at an object itself; what asks it for a value (len, list, str, ...) gets that value.
 _BY_VALUE = {"hash", "round", "type", "vars", "dir", "id", "reversed", "dict", "bytes"}
 _MAGICS = {"matplotlib", "config", "load_ext", "autoreload", "precision", "time", "timeit"}
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Why a test cell cannot be judged outside.
-
-    Attributes:
-        cell: The test's grade id.
-        line: The line in the cell, from 1.
-        reason: What the test does, continuing "the test ...".
-        remedy: What its author can do, as a sentence.
-    """
-
-    cell: str
-    line: int
-    reason: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.cell}, line {self.line}: the test {self.reason}. {self.remedy}"
 
 
 class Reader(ast.NodeVisitor):

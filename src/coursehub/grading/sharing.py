@@ -3,12 +3,16 @@
 import ast
 import builtins
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 _FAR_PREFIXES = ("fixture_", "probe_")
 _FAR_MARK = re.compile(r"#\s*(fixture|probe)s?\b", re.IGNORECASE)
+_CHANGING = {
+    "add", "append", "appendleft", "clear", "discard", "extend", "extendleft", "fill", "insert",
+    "pop", "popitem", "popleft", "put", "remove", "reverse", "setdefault", "sort", "update",
+}  # fmt: skip
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -21,12 +25,16 @@ class Split:
         there: Names whose values only the student's side has.
         passed: Names that the student's functions may have changed.
         tied: Functions and classes of the judge's that use the student's.
+        changes: What each of these changes of the notebook's when it is called.
+        here_alone: All of it is the judge's.
     """
 
     here: str
     there: frozenset[str]
     passed: frozenset[str]
     tied: frozenset[str]
+    changes: Mapping[str, frozenset[str]]
+    here_alone: bool
 
 
 def far_names(source: str, tree: ast.Module) -> frozenset[str]:
@@ -44,40 +52,58 @@ def far_names(source: str, tree: ast.Module) -> frozenset[str]:
     )
 
 
-def split(tree: ast.Module, foreign: Collection[str], seed: int) -> Split:
+def split(
+    tree: ast.Module,
+    foreign: Collection[str],
+    seed: int,
+    changes: Mapping[str, frozenset[str]] | None = None,
+) -> Split:
     """Divide a set-up cell of the source.
 
     What calls or reads the student's functions ran on the student's side already: running it here
-    again would train a model twice. What does not is the judge's own, and nobody else's.
+    again would train a model twice. What it binds or changes, like a list that it appends to, is
+    only there. All else is the judge's own, and nobody else's.
 
     Args:
         tree: The cell.
         foreign: Names of the student's side, and of functions that use them.
         seed: The value that `fresh_seed` gets.
+        changes: What functions of earlier cells change when they are called.
     """
-    foreign = set(foreign)
+    foreign, changes = set(foreign), dict(changes or {})
     here: list[ast.stmt] = []
     there: set[str] = set()
     passed: set[str] = set()
     tied: set[str] = set()
     for statement in tree.body:
+        used = read(statement)
         if isinstance(statement, _DEFINITIONS) and not _head(statement) & foreign:
             here.append(statement)
-            if read(statement) & foreign:
+            if used & foreign:
                 foreign.add(statement.name)
                 tied.add(statement.name)
-        elif isinstance(statement, ast.Import | ast.ImportFrom) or not read(statement) & foreign:
+                changes[statement.name] = frozenset(changed(statement))
+        elif isinstance(statement, ast.Import | ast.ImportFrom) or not used & foreign:
             here.append(_seeded(statement, seed))
             foreign -= stored(statement)
             there -= stored(statement)
         else:
-            names = stored(statement)
+            names = stored(statement) | changed(statement)
+            names |= set().union(*(changes.get(name, frozenset()) for name in used & foreign))
             foreign |= names
             there |= names
-            passed |= read(statement) - names
+            passed |= used - names
     module = ast.Module(here, [])
     kept = ast.unparse(ast.fix_missing_locations(module))
-    return Split(kept, frozenset(there), frozenset(passed - set(dir(builtins))), frozenset(tied))
+    passed -= set(dir(builtins))
+    return Split(
+        here=kept,
+        there=frozenset(there),
+        passed=frozenset(passed),
+        tied=frozenset(tied),
+        changes={name: changes[name] for name in tied},
+        here_alone=len(here) == len(tree.body),
+    )
 
 
 def _head(statement: Any) -> set[str]:
@@ -107,6 +133,29 @@ def stored(node: ast.AST) -> set[str]:
         if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
     }
     return names | {each.name for each in ast.walk(node) if isinstance(each, _DEFINITIONS)}
+
+
+def changed(node: ast.AST) -> set[str]:
+    """Return the names whose values a piece of code changes in place: lists, dicts, sets."""
+    names: set[str] = set()
+    for each in ast.walk(node):
+        match each:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)):
+                names |= {name} if method in _CHANGING else set()
+            case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()):
+                names.add(name)
+            case ast.Global(names=more):
+                names |= set(more)
+    own = {a.arg for each in ast.walk(node) if isinstance(each, ast.arguments)
+           for a in (*each.posonlyargs, *each.args, *each.kwonlyargs)}  # fmt: skip
+    return names - own - (_locals(node) if isinstance(node, _DEFINITIONS) else set())
+
+
+def _locals(node: ast.AST) -> set[str]:
+    shared = {
+        name for each in ast.walk(node) if isinstance(each, ast.Global) for name in each.names
+    }
+    return stored(node) - shared
 
 
 def _seeded(statement: ast.stmt, seed: int) -> ast.stmt:

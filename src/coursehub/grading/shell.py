@@ -2,7 +2,6 @@
 
 import builtins
 import os
-import random
 import resource
 import signal
 import sys
@@ -148,15 +147,6 @@ def deadline(seconds: float) -> Iterator[None]:
         if left:
             rest = max(left - (time.monotonic() - begun), 0.001)
             signal.setitimer(signal.ITIMER_REAL, rest, _RAISE)
-
-
-def reseed(seed: int) -> None:
-    """Seed the global random number generators that are loaded."""
-    random.seed(seed)
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(seed % 2**32)
-    if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(seed % 2**63)
 
 
 class _Stream:

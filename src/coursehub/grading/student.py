@@ -38,10 +38,18 @@ class Student:
         """Send the first message."""
         self._try("before anything was run", lambda: self.send(message))
 
-    def execute(self, step: Step, result: CellResult, far: list[str]) -> CellResult:
+    def execute(
+        self, step: Step, result: CellResult, far: list[str], chance: int | None
+    ) -> CellResult:
         """Run a cell; when the process does not survive it, `lost` is set."""
-        ran = self.run(step.source, step.cell, locked=step.kind == "setup", defines=step.defines,
-                       far=far)  # fmt: skip
+        ran = self.run(
+            step.source,
+            step.cell,
+            locked=step.kind == "setup",
+            defines=step.defines,
+            far=far,
+            chance=chance,
+        )
         return replace(
             result, message=ran.error, seconds=ran.seconds, peak_mb=ran.peak, outputs=ran.outputs
         )
@@ -54,6 +62,7 @@ class Student:
         locked: bool = False,
         defines: Collection[str] = (),
         far: Collection[str] = (),
+        chance: int | None = None,
         carried: Collection[str] = (),
     ) -> "Claim":
         """Run a text as a cell; when the process does not survive it, `lost` is set.
@@ -64,6 +73,7 @@ class Student:
             locked: It is the source's set-up.
             defines: Names that it is to define.
             far: Those of them that are fixtures and probes.
+            chance: The seed of a set-up cell; None where it draws on from the last one.
             carried: Names that later tests in this process find again.
         """
         self._number += 1
@@ -75,6 +85,7 @@ class Student:
             "locked": locked,
             "defines": sorted(defines),
             "far": sorted(far),
+            "chance": chance,
             "carried": sorted(carried),
         }
         report: dict[str, Any] = {}

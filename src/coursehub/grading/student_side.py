@@ -12,8 +12,9 @@ import types
 from typing import Any
 
 from coursehub.grading import wire
+from coursehub.grading.generators import reseed, restore, state
 from coursehub.grading.given import Given
-from coursehub.grading.shell import Ran, Shell, deadline, reseed
+from coursehub.grading.shell import Ran, Shell, deadline
 
 HANDLES = 20_000
 _MUTABLE = (list, dict, set, bytearray)
@@ -43,7 +44,8 @@ class Student:
         self._count = 0
         self._kept: dict[str, dict[str, Any]] = {}
         self._carried: dict[str, Any] = {}
-        reseed(start["seed"])
+        reseed(0)
+        self._drawn = state()  # where set-up cells stand with their random numbers
 
     def serve(self) -> None:
         """Answer message after message; returns when the host is gone."""
@@ -62,12 +64,15 @@ class Student:
             self._reply(message)
 
     def _execute(self, message: dict[str, Any]) -> None:
+        if message["locked"]:
+            self._as_in_the_judge(message["chance"])
         try:
             with deadline(self._limits["cell_seconds"]):
                 ran = self._shell.run(message["source"])
         except BaseException as late:
             ran = Ran(late, None, [], 0.0, 0.0)
         if message["locked"]:
+            self._drawn = state()
             self._given.take(message["defines"], message["far"])
         else:
             self._given.give_up(message["defines"])
@@ -85,6 +90,13 @@ class Student:
             self._channel.send(wire.encode(report, limit=self._limits["frame"]))
         except wire.WireError:
             self._channel.send(wire.encode({**report, "outputs": []}))
+
+    def _as_in_the_judge(self, chance: int | None) -> None:
+        """Draw on as set-up cells do there: from a new seed, or from where the last one ended."""
+        if chance is None:
+            restore(self._drawn)
+        else:
+            reseed(chance)
 
     def _recall(self, names: dict[str, Any]) -> None:
         self._shell.names.clear()
