@@ -53,7 +53,7 @@ class Report:
             caught = len(wrong) - sum(run in self.missed for run in wrong)
             row = f"{points:g} | {len(full)} of {len(right)} | {caught} of {len(wrong)}"
             rows.append(f"| {task.removeprefix('t')} | {row} |")
-        return "\n".join([*rows, "", *self._facts()])
+        return "\n".join([*rows, "", *(f"- {fact}" for fact in self._facts())])
 
     def _facts(self) -> list[str]:
         mutants = self._of("mutant")
