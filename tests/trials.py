@@ -8,13 +8,14 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from coursehub.errors import TimedOut
 from coursehub.grading.limits import Limits
+from coursehub.grading.marks import released_text
 from coursehub.grading.plan import Step, defined_names, imports_of
 from coursehub.grading.sandbox.channel import Ended
 from coursehub.grading.trial import hold
@@ -112,9 +113,14 @@ def notebook(text: str, answers: dict[str, str] | None = None) -> tuple[Step, ..
                 manual=False,
                 defines=defined_names(source),
                 imports=imports_of(source),
+                released=_released(source) if kind == "test" else "",
             )
         )
     return tuple(steps)
+
+
+def _released(source: str) -> str:
+    return released_text({"cell_type": "code", "source": source, "metadata": {}})
 
 
 def judged(
@@ -124,8 +130,10 @@ def judged(
     *,
     seed: int = 1,
     limits: Limits = LIMITS,
+    unprotected: Collection[str] = (),
 ) -> dict[str, CellResult]:
     """Hold a trial; return the cells' results by name."""
     with processes(folder / "student", folder / "judge") as both:
-        results = hold(notebook(text, answers), both, seed=seed, limits=limits)
+        steps = notebook(text, answers)
+        results = hold(steps, both, seed=seed, limits=limits, unprotected=unprotected)
     return {result.cell: result for result in results}

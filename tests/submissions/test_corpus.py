@@ -18,7 +18,14 @@ import pytest
 import yaml
 
 from coursehub.settings import CHECKOUT
-from tests.submissions.corpus.recipe import CASES, build, expectation, source_of, worth
+from tests.submissions.corpus.recipe import (
+    CASES,
+    build,
+    expectation,
+    hidden_lines,
+    source_of,
+    worth,
+)
 
 SANDBOXES = ("process", "docker")
 LIMITS = {"memory_mb": 1024, "disk_mb": 64, "cell": "8s", "call": "3s", "total": "60s"}
@@ -39,7 +46,7 @@ class Batch:
 def course_file(folder: Path) -> Path:
     """Write a course whose assignments have tight limits; return its path."""
     course = yaml.safe_load((CHECKOUT / "course.yml").read_text(encoding="utf-8"))
-    for assignment in course["assignments"][:2]:
+    for assignment in course["assignments"][:3]:
         assignment["limits"] = dict(LIMITS)
     path = folder / "course.yml"
     path.write_text(yaml.safe_dump(course, sort_keys=False, allow_unicode=True), encoding="utf-8")
@@ -142,7 +149,9 @@ def test_case(case: Path, batch: Batch, request: pytest.FixtureRequest) -> None:
     assert set(expect.get("findings", [])) <= set(kinds), verdict["findings"]
     if expect.get("clean"):
         assert kinds == [], verdict["findings"]
-    assert all(text.isprintable() for text in texts(verdict))
+    shown = texts(verdict)
+    assert all(text.isprintable() for text in shown)
+    assert not any(line in text for line in hidden_lines(source_of(case)) for text in shown)
 
 
 def assert_points(

@@ -9,17 +9,20 @@ import copy
 import random
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from coursehub.grading.plan import parse
 
+_DICE = random.SystemRandom()
 _CALLS = re.compile(r"assert_?((array|list|tuple|dict|set|sequence|frame|series|count)_?)*"
                     r"((almost|approx)_?)?(equal|allclose|close)", re.IGNORECASE)  # fmt: skip
 _COMPARERS = {"allclose", "equal", "isclose", "array_equal", "array_equiv"}
 _ORDERED = (ast.Eq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Is)
 
-# What must not hold for two different numbers a < b, by the builtin that a test uses.
+# What does not hold for two different numbers a < b: always asked, by the builtin that a test
+# uses, and by the library that the notebook has.
+_ALWAYS = ("{a} == {b}", "None == {a}", "not {a} < {b}", "[{a}] == [{b}]", "'{a}' == '{b}'")
 _BUILTINS = {
     "abs": "abs({a} - {b}) < 1e-9",
     "all": "all([True, {a} == {b}])",
@@ -37,7 +40,7 @@ _BUILTINS = {
     "list": "list(({a},)) == [{b}]",
     "max": "max({a}, {b}) == {a}",
     "min": "min({a}, {b}) == {b}",
-    "range": "list(range({a}, {b})) == []",
+    "range": "list(range({a}, {a} + 2)) == []",
     "repr": "repr({a}) == '{b}'",
     "round": "round({a}.0) == {b}",
     "set": "set(({a},)) == {{{b}}}",
@@ -45,28 +48,27 @@ _BUILTINS = {
     "str": "str({a}) == '{b}'",
     "sum": "sum([{a}, {a}]) == {b}",
     "tuple": "tuple([{a}]) == ({b},)",
-    "type": "type({a}) is str",
+    "type": "type({a}) == str",
     "zip": "list(zip([{a}], [{a}])) == [({b}, {b})]",
 }
-_ALWAYS = ("{a} == {b}", "{a} is None", "not {a} < {b}", "[{a}] == [{b}]", "'{a}' == '{b}'")
 _LIBRARIES = {
     "numpy": (
-        "__import__('numpy').testing.assert_allclose([{a}.0], [{b}.0], err_msg='{nonce}')",
-        "__import__('numpy').testing.assert_array_equal([{a}], [{b}], err_msg='{nonce}')",
-        "__import__('numpy').testing.assert_equal({a}, {b}, err_msg='{nonce}')",
-        "assert __import__('numpy').allclose([{a}.0], [{b}.0]), '{nonce}'",
-        "assert __import__('numpy').array_equal([{a}], [{b}]), '{nonce}'",
-        "assert (__import__('numpy').array([{a}]) == [{b}]).all(), '{nonce}'",
+        "__import__('numpy').testing.assert_allclose([{a}.0], [{b}.0])",
+        "__import__('numpy').testing.assert_array_equal([{a}], [{b}])",
+        "__import__('numpy').testing.assert_equal({a}, {b})",
+        "assert __import__('numpy').allclose([{a}.0], [{b}.0])",
+        "assert __import__('numpy').array_equal([{a}], [{b}])",
+        "assert (__import__('numpy').array([{a}]) == [{b}]).all()",
     ),
     "torch": (
         "assert __import__('torch').allclose(__import__('torch').tensor([{a}.0]), "
-        "__import__('torch').tensor([{b}.0])), '{nonce}'",
+        "__import__('torch').tensor([{b}.0]))",
         "assert __import__('torch').equal(__import__('torch').tensor([{a}]), "
-        "__import__('torch').tensor([{b}])), '{nonce}'",
+        "__import__('torch').tensor([{b}]))",
         "__import__('torch').testing.assert_close(__import__('torch').tensor([{a}.0]), "
-        "__import__('torch').tensor([{b}.0]), msg='{nonce}')",
+        "__import__('torch').tensor([{b}.0]))",
     ),
-    "unittest": ("__import__('unittest').TestCase().assertEqual({a}, {b}, '{nonce}')",),
+    "unittest": ("__import__('unittest').TestCase().assertEqual({a}, {b})",),
 }
 
 
@@ -84,75 +86,80 @@ class Decoy:
 
 
 def plain_decoys(test: str, around: str) -> list[Decoy]:
-    """Return comparisons of different values, in any order, by what a test compares with.
+    """Return what fails in any process that is in order: comparisons of different values.
 
     Args:
-        test: The test's text.
+        test: The test's text, which tells what it compares with.
         around: All text of the notebook, which tells what libraries are there.
     """
     words = set(re.findall(r"\w+", test))
     conditions = [*_ALWAYS, *(text for name, text in _BUILTINS.items() if name in words)]
-    texts = ["raise AssertionError('{nonce}')", "assert False, '{nonce}'"]
-    texts += [f"assert {condition}, '{{nonce}}'" for condition in conditions]
+    checks = [f"assert {condition}" for condition in conditions]
     for library, more in _LIBRARIES.items():
-        texts += more if re.search(rf"\b{library}\b", around) else ()
-    decoys = [_filled(text) for text in texts]
-    random.SystemRandom().shuffle(decoys)
+        checks += more if re.search(rf"\b{library}\b", around) else ()
+    _DICE.shuffle(checks)
+    nonce, other = _nonce(), _nonce()
+    alone = _with_numbers(f"assert {_DICE.choice(_ALWAYS)}, '{other}'")
+    decoys = [
+        Decoy(f"raise AssertionError('{nonce}')", nonce),
+        Decoy(alone, other),
+        _none_holds([ast.parse(_with_numbers(check)).body[0] for check in checks]),
+    ]
+    _DICE.shuffle(decoys)
     return decoys
 
 
 def changed_test(test: str) -> Decoy | None:
     """Return a test with each of its comparisons, in turn, against what nothing is equal to.
 
-    It fails unless one of them holds; None where a test has no comparison that is sure to run.
+    None where a test has no comparison that is sure to run.
     """
     tree = parse(test)
-    changed = [_changed(statement) for statement in tree.body] if tree else []
-    if not any(changed):
+    if tree is None or not any(_impossible(statement) for statement in tree.body):
         return None
-    assert tree
-    nonce = secrets.token_hex(8)
     body: list[ast.stmt] = []
-    for statement, instead in zip(tree.body, changed, strict=True):
-        body += instead or ([] if isinstance(statement, ast.Assert) else [statement])
-    body += ast.parse(f"raise AssertionError('{nonce}')").body
-    loop = ast.While(ast.Constant(True), body, [])
-    module = ast.fix_missing_locations(ast.Module([loop], []))
-    return Decoy(ast.unparse(module), "")
+    for statement in tree.body:
+        checks = _impossible(statement)
+        kept = [] if isinstance(statement, ast.Assert) else [statement]
+        body += [_leaving(check) for check in checks] or kept
+    # What the changed test stumbles over does not matter; only that it does not pass.
+    return Decoy(_loop(body, _nonce()), "")
 
 
-def _filled(text: str) -> Decoy:
-    low = secrets.randbelow(10**6) + 1000
-    nonce = secrets.token_hex(8)
-    high = 2 * low + 1 + secrets.randbelow(1000)
-    return Decoy(text.format(a=low, b=high, nonce=nonce), nonce)
+def _none_holds(checks: Iterable[ast.stmt]) -> Decoy:
+    nonce = _nonce()
+    return Decoy(_loop([_leaving(check) for check in checks], nonce), nonce)
 
 
-def _changed(statement: ast.stmt) -> list[ast.stmt]:
-    """The checks that a statement becomes; each leaves the loop around it when it holds."""
-    return [_escaping(check) for check in _impossible(statement)]
+def _loop(body: Iterable[ast.stmt], nonce: str) -> str:
+    """A cell that fails at its end, if nothing in it leaves the loop before."""
+    ending = ast.parse(f"raise AssertionError('{nonce}')").body
+    loop = ast.While(ast.Constant(True), [*body, *ending], [])
+    return ast.unparse(ast.fix_missing_locations(ast.Module([loop], [])))
 
 
-def _escaping(check: ast.stmt) -> ast.stmt:
+def _leaving(check: ast.stmt) -> ast.stmt:
+    """Leave the loop if a check holds."""
     handler = ast.ExceptHandler(ast.Name("Exception", ast.Load()), None, [ast.Pass()])
     return ast.Try([check], [handler], [ast.Break()], [])
 
 
-def _impossible(statement: ast.stmt) -> Iterator[ast.stmt]:
+def _impossible(statement: ast.stmt) -> list[ast.stmt]:
+    """A check with one side replaced by what nothing is equal to, for each side."""
     match statement:
         case ast.Assert(test=ast.BoolOp(op=ast.And(), values=parts)):
-            for part in parts:
-                yield from _impossible(ast.Assert(part))
+            return [check for part in parts for check in _impossible(ast.Assert(part))]
         case ast.Assert(test=ast.Compare(left=left, ops=[op], comparators=[right])):
             if isinstance(op, _ORDERED):
-                yield ast.Assert(ast.Compare(left, [op], [_nothing()]))
-                yield ast.Assert(ast.Compare(_nothing(), [op], [right]))
-            elif isinstance(op, ast.In):
-                yield ast.Assert(ast.Compare(left, [op], [ast.List([_nothing()], ast.Load())]))
+                sides = ((left, _nothing()), (_nothing(), right))
+                return [ast.Assert(ast.Compare(a, [op], [b])) for a, b in sides]
+            if isinstance(op, ast.In):
+                return [ast.Assert(ast.Compare(left, [op], [_nothings()]))]
         case ast.Assert(test=ast.Call() as call) if _name(call) in _COMPARERS:
-            yield from (ast.Assert(each) for each in _other_argument(call))
+            return [ast.Assert(each) for each in _other_argument(call)]
         case ast.Expr(value=ast.Call() as call) if _CALLS.fullmatch(_name(call)):
-            yield from (ast.Expr(each) for each in _other_argument(call))
+            return [ast.Expr(each) for each in _other_argument(call)]
+    return []
 
 
 def _other_argument(call: ast.Call) -> Iterator[ast.Call]:
@@ -160,8 +167,7 @@ def _other_argument(call: ast.Call) -> Iterator[ast.Call]:
         for place in (0, 1):
             other = copy.copy(call)
             other.args = [*call.args]
-            # Of one shape: a lone object would be compared with no element of an empty array.
-            other.args[place] = ast.List([_nothing(), _nothing()], ast.Load())
+            other.args[place] = _nothings()
             yield other
 
 
@@ -176,3 +182,17 @@ def _name(call: ast.Call) -> str:
 def _nothing() -> ast.expr:
     """An object that is equal to nothing else."""
     return ast.Call(ast.Name("object", ast.Load()), [], [])
+
+
+def _nothings() -> ast.expr:
+    """A list of such objects; a lone one would be compared with no element of an empty array."""
+    return ast.List([_nothing(), _nothing()], ast.Load())
+
+
+def _nonce() -> str:
+    return secrets.token_hex(8)
+
+
+def _with_numbers(text: str) -> str:
+    low = secrets.randbelow(10**6) + 1000
+    return text.format(a=low, b=2 * low + 1 + secrets.randbelow(1000))

@@ -71,6 +71,15 @@ def worth(source: Path) -> dict[str, float]:
     return {m["grade_id"]: m["points"] for m in marks if m.get("grade") and not m["solution"]}
 
 
+def hidden_lines(source: Path) -> list[str]:
+    """Return what is in a source notebook and not in its release, but for the markers."""
+    before, after = (
+        {line.strip() for cell in notebook.cells for line in cell.source.split("\n")}
+        for notebook in (read_notebook(source), release(source))
+    )
+    return [line for line in before - after if len(line) > 10 and not line.startswith("###")]
+
+
 def release(source: Path) -> NotebookNode:
     """Return what nbgrader makes of a source notebook for the students."""
     notebook = read_notebook(source)
