@@ -5,6 +5,7 @@ mouse and without scripts. What was found and decided belongs to the gradebook; 
 through `Decisions`.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +26,7 @@ from traitlets.config import LoggingConfigurable
 from coursehub.errors import CourseHubError, NotFound
 
 ENTRY = '<li role="presentation"><a href="{{ base_url }}/formgrader/edits">Edits</a></li>'
-_AFTER = "Manual Grading</a></li>"
+_AFTER = re.compile(r'<li role="presentation"[^>]*><a [^>]*>Manual Grading</a></li>')
 
 
 class Decisions(Protocol):
@@ -155,7 +156,7 @@ class WithEdits(FileSystemLoader):
     def get_source(self, environment: Environment, template: str) -> Any:
         """Read a template and add the entry after nbgrader's own for grading."""
         source, *rest = super().get_source(environment, template)
-        return source.replace(_AFTER, f"{_AFTER}\n{ENTRY}"), *rest
+        return _AFTER.sub(rf"\g<0>\n{ENTRY}", source), *rest
 
 
 def templates() -> BaseLoader:
