@@ -20,8 +20,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def hidden_lines(assignment: str) -> set[str]:
-    """Lines of solutions and hidden tests that stand nowhere else in the source notebook."""
-    secret, shown, hiding = set(), set(), False
+    """Lines of solutions and hidden tests that stand nowhere else in the source."""
+    secret = lines_of(CHECKOUT / "solutions" / assignment)
+    shown, hiding = lines_of(CHECKOUT / "source" / assignment), False
     for cell in read_notebook(CHECKOUT / "source" / assignment).cells:
         for line in map(str.strip, cell.source.splitlines()):
             if line.startswith("### BEGIN"):
@@ -33,13 +34,10 @@ def hidden_lines(assignment: str) -> set[str]:
     return long(secret - shown)
 
 
-def solved_lines(assignment: str) -> set[str]:
-    """Lines of the solved modules that do not stand in the stubs which students complete."""
-    solved, given = (
-        {line.strip() for path in folder.glob("*.py") for line in path.read_text().splitlines()}
-        for folder in (CHECKOUT / "solutions" / assignment, CHECKOUT / "source" / assignment)
-    )
-    return long(solved - given)
+def lines_of(folder: Path) -> set[str]:
+    """The lines of a folder's modules: stubs in source/ and release/, solved in solutions/."""
+    texts = [path.read_text(encoding="utf-8") for path in folder.rglob("*.py")]
+    return {line.strip() for text in texts for line in text.splitlines()}
 
 
 def long(lines: set[str]) -> set[str]:
@@ -60,7 +58,14 @@ def test_release_gives_no_solution_and_no_hidden_test_away(assignment: str) -> N
     secrets = hidden_lines(assignment)
     assert len(secrets) > 20
     release = CHECKOUT / "release" / assignment
-    texts = [cell.source for cell in read_notebook(release).cells]
-    texts += [path.read_text() for path in release.rglob("*.py")]
-    shown = "\n".join(texts)
-    assert [line for line in secrets | solved_lines(assignment) if line in shown] == []
+    cells = read_notebook(release).cells
+    shown = {line.strip() for cell in cells for line in cell.source.splitlines()}
+    assert secrets & (shown | lines_of(release)) == set()
+
+
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+def test_modules_that_students_complete_are_stubs(assignment: str) -> None:
+    for solved in (CHECKOUT / "solutions" / assignment).glob("*.py"):
+        stub = (CHECKOUT / "source" / assignment / solved.name).read_text(encoding="utf-8")
+        assert "raise NotImplementedError" in stub
+        assert "raise NotImplementedError" not in solved.read_text(encoding="utf-8")
