@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -12,10 +13,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import psycopg
 import pytest
+from nbformat import NotebookNode
 from sqlalchemy import create_engine, make_url, select
 from typer.testing import CliRunner
 
@@ -85,6 +88,16 @@ class Grader:
         answer = self.http.request(method, path, json=values or None)
         assert answer.status_code == 200, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json()
+
+    def page(self, path: str) -> httpx.Response:
+        """One of the formgrader's pages."""
+        answer = self.http.get(f"../{path}")
+        assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"
+        return answer
+
+    def decide(self, student: str, form: dict[str, str]) -> httpx.Response:
+        """Send the form about a student's edits."""
+        return self.http.post(f"../edits/{ASSIGNMENT}/{quote(student)}", data=form)
 
     def autograde(self, student: str) -> Any:
         return self.ask("POST", f"submission/{ASSIGNMENT}/{student}/autograde")
@@ -299,6 +312,101 @@ def test_the_log_is_readable(graded: Miniature, graders: list[Grader]) -> None:
     assert show_log(graded.settings, "assignment_2", "--json").strip() == "[]"
 
 
+def edit_a_test(notebook: NotebookNode) -> None:
+    notebook.cells[1].source = "print('</pre><script>window.stolen = 1</script>')"
+
+
+@pytest.fixture(scope="module")
+def edited(graded: Miniature, graders: list[Grader]) -> str:
+    """Dora edited a test, which is graded; the digest of her edits, as the page has it."""
+    graded.collected("dora", edit_a_test)
+    answer = graders[0].autograde("dora")
+    assert answer["success"], answer
+    page = graders[0].page(f"edits/{ASSIGNMENT}")
+    return re.findall(r'name="edits" value="(\w+)"', page.text)[0]
+
+
+def test_the_pages_about_edits_are_among_nbgraders_own(graders: list[Grader], edited: str) -> None:
+    entry = re.compile(r'<li role="presentation"[^>]*><a href="/formgrader/edits">Edits</a></li>')
+    for place in ("manage_assignments", f"manage_submissions/{ASSIGNMENT}", "gradebook",
+                  f"gradebook/{ASSIGNMENT}", "manage_students", "manage_students/dora", "edits",
+                  f"edits/{ASSIGNMENT}"):  # fmt: skip
+        assert len(entry.findall(graders[0].page(place).text)) == 1, place
+    text = graders[0].page("edits").text
+    assert re.search(rf"{ASSIGNMENT}</a></td>\s*<td[^>]*>1</td>\s*<td[^>]*>0</td>", text)
+
+
+def test_what_a_student_wrote_is_text(graders: list[Grader], edited: str) -> None:
+    text = graders[0].page(f"edits/{ASSIGNMENT}").text
+    assert "<script>window" not in text
+    assert "&lt;/pre&gt;&lt;script&gt;window.stolen" in text
+
+
+def test_who_decided_is_what_the_database_knows(
+    graded: Miniature, graders: list[Grader], access: Access, edited: str
+) -> None:
+    form = {"edits": edited, "verb": "other", "percent": "20", "reason": "<b>Ask</b> us."}
+    answer = graders[1].decide("dora", form)
+    assert answer.status_code == 303
+    assert answer.headers["Location"].endswith(f"/formgrader/edits/{ASSIGNMENT}#dora")
+    text = graders[0].page(f"edits/{ASSIGNMENT}").text
+    assert "20 % taken off by Theo Goh" in text
+    assert re.search(r"\w+day \d+ \w+ \d{4}, \d\d:\d\d", text)
+    assert "&lt;b&gt;Ask&lt;/b&gt; us." in text
+    with graded.gradebook() as gradebook:
+        assert gradebook.find_submission(ASSIGNMENT, "dora").late_submission_penalty == 2
+    last = log_of(graded, student="dora")[-1]
+    assert (last.who, last.autograded, last.cell) == (GRADERS[1], False, None)
+    assert (last.before, last.after["percent"]) == ({}, 20)
+    said = show_log(graded.settings, "--student", "dora")
+    assert "edits outside the answers: none → “other”; percent taken off: none → 20" in said
+    with as_grader(access, "mallory") as connection:
+        connection.execute("UPDATE edit_decision SET who = 'tara', percent = 0")
+        assert connection.execute("SELECT who FROM edit_decision").fetchall() == [("mallory",)]
+    assert log_of(graded, student="dora")[-1].who == "mallory"
+
+
+@pytest.mark.parametrize(
+    ("student", "form", "status", "problem"),
+    [
+        ("dora", {"edits": "of before"}, 409, "graded anew meanwhile"),
+        ("dora", {"verb": "accepted"}, 409, "nothing is proposed"),
+        ("dora", {"verb": "other", "percent": "101"}, 409, "cannot be taken off"),
+        ("dora", {"verb": "other", "percent": "much"}, 409, "is no number"),
+        ("dora", {"verb": "burn"}, 409, "is no decision"),
+        ("nobody<b>", {}, 404, "nobody&lt;b&gt; has no edits"),
+    ],
+)
+def test_what_cannot_be_decided_is_said_on_the_page(
+    graded: Miniature, graders: list[Grader], edited: str,
+    student: str, form: dict[str, str], status: int, problem: str,
+) -> None:  # fmt: skip
+    before = log_of(graded)
+    answer = graders[0].decide(student, {"edits": edited, "verb": "waived", **form})
+    assert (answer.status_code, problem in answer.text) == (status, True), answer.text
+    assert log_of(graded) == before
+
+
+def test_a_decision_is_nobody_elses_to_send(
+    graded: Miniature, graders: list[Grader], edited: str
+) -> None:
+    """A form on another page, sent with a TA's cookie; and somebody without any."""
+    tara = graders[0].http
+    form = {"edits": edited, "verb": "waived"}
+    place = tara.base_url.join(f"../edits/{ASSIGNMENT}/dora")
+    before = log_of(graded)
+    token = tara.headers["Authorization"].removeprefix("token ")
+    with httpx.Client() as browser:
+        assert browser.post(place, data=form).status_code == 403
+        browser.get(tara.base_url.join("../edits"), params={"token": token}).raise_for_status()
+        assert browser.post(place, data=form).status_code == 403
+        assert log_of(graded) == before
+        page = browser.get(tara.base_url.join(f"../edits/{ASSIGNMENT}")).text
+        xsrf = re.findall(r'name="_xsrf" value="([^"]+)"', page)[0]
+        assert browser.post(place, data={**form, "_xsrf": xsrf}).status_code == 303
+    assert log_of(graded, student="dora")[-1].after["edits"] == "waived"
+
+
 def as_grader(
     access: Access, username: str, url: str = "COURSEHUB_GRADEBOOK"
 ) -> psycopg.Connection:
@@ -324,6 +432,8 @@ def connect_with(
         "INSERT INTO audit (who, autograded, before, after) VALUES ('x', false, '{}', '{}')",
         "UPDATE audit SET who = 'somebody else'",
         "DELETE FROM audit",
+        "DELETE FROM edit_decision",
+        "SELECT record_decision()",
         "TRUNCATE audit",
         "DROP TABLE audit",
         "ALTER TABLE grade DISABLE TRIGGER ALL",

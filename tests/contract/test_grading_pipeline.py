@@ -1,6 +1,7 @@
 """nbgrader's pipeline with our seams: what counts, what does not, and nobody stops others."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -283,37 +284,54 @@ def test_an_error_in_our_own_parts_concerns_one_hand_in_alone(
         grader.grade(None, Path("alice"))
 
 
-def test_after_a_kill_it_goes_on_and_grades_nothing_twice(tmp_path: Path) -> None:
-    """`coursehub autograde`, killed after the first of three, and started again."""
+@pytest.mark.parametrize("when", ["one is done", "one is half recorded"])
+def test_after_a_kill_it_goes_on_and_grades_nothing_twice(tmp_path: Path, when: str) -> None:
+    """`coursehub autograde`, killed in the middle of its work, and started again."""
     text = course_text(released=NOW - timedelta(days=1), due=DUE)
     miniature = Miniature(prepare(tmp_path, text))
-    students = ["amy", "ben", "cho"]
+    students = ["amy", "ben", "cho", "dee"]
     for student in students:
         slow = "import time\ntime.sleep(1)\ndef double(x):\n    return 2 * x"
         miniature.collected(student, answer=slow, received=DUE - timedelta(hours=1))
     command = [Path(sys.executable).parent / "coursehub", "autograde", ASSIGNMENT, "--jobs=1"]
     command += [f"--student={student}" for student in students]
     environment = {**os.environ, **miniature.settings.environment()}
-    killed = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     done = partial(runner.is_graded, miniature.folder, ASSIGNMENT)
+
+    def half_recorded(student: str) -> bool:
+        return kept_path(miniature, student).exists() and not done(student)
+
+    reached = {"one is done": done, "one is half recorded": half_recorded}[when]
+    killed = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     try:
-        while not any(map(done, students)):
+        while not any(map(reached, students)):
             assert killed.poll() is None, "it ended before it could be killed"
-            time.sleep(0.02)
+            time.sleep(0.001)
     finally:
         killed.kill()
         killed.wait()
+    assert any(map(reached, students))
     before = {student: kept_at(miniature, student) for student in students if done(student)}
     assert len(before) < len(students)
+    log = miniature.settings.state / "autograde.log"
+    log.write_text("")
     again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
     assert again.returncode == 0, again.stderr
     assert all(map(done, students))
     assert {student: kept_at(miniature, student) for student in before} == before
-    assert f"{len(before)} were already" in again.stdout
+    left = sorted(set(students) - before.keys())
+    recorded = re.findall(rf"Autograding .*/autograded/(\w+)/{ASSIGNMENT}/", log.read_text())
+    assert sorted(recorded) == left, "each of the others once"
+    if before:
+        assert f"{len(before)} were already" in again.stdout
     assert all(miniature.points(student)["hidden"] == 3 for student in students)
+
+
+def kept_path(course: Miniature, student: str) -> Path:
+    """The notebook that staff see."""
+    return course.folder / "autograded" / student / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
 
 
 def kept_at(course: Miniature, student: str) -> int:
     """When the notebook that staff see was written."""
-    path = course.folder / "autograded" / student / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
-    return path.stat().st_mtime_ns
+    return kept_path(course, student).stat().st_mtime_ns

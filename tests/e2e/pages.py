@@ -209,6 +209,12 @@ class Formgrader:
             self.frame.get_by_role("link", name="Submission #1").click()
         expect(self.frame.locator(".nbgrader_cell").first).to_be_visible()
 
+    def edits(self, assignment: str) -> None:
+        """Go to the hand-ins of an assignment with edits outside the answers."""
+        self.frame.get_by_role("link", name="Edits", exact=True).click()
+        self.row(assignment).get_by_role("link", name=assignment).click()
+        expect(self.frame.locator(".breadcrumb li")).to_have_count(2)
+
     def back_to_submissions(self, assignment: str) -> None:
         """Go from grading back to the list of hand-ins."""
         self.frame.get_by_role("link", name="Manual Grading", exact=True).click()

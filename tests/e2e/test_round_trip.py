@@ -27,6 +27,7 @@ from tests.e2e.week import (
     NOTEBOOK,
     cannot_load_what_a_student_handed_in,
     collects_and_autogrades,
+    decides_about_edits,
     fetches,
     fetches_feedback,
     gives_feedback,
@@ -35,6 +36,7 @@ from tests.e2e.week import (
     opens_the_assignment_list,
     opens_the_formgrader,
     reads_feedback,
+    reads_the_decision,
     sees_the_visible_tests,
     shows_the_receipt,
     solves,
@@ -105,11 +107,13 @@ def test_a_hand_in_goes_to_the_staff_and_comes_back(course: Deployment, browser:
     formgrader = opens_the_formgrader(tara)
     collects_and_autogrades(formgrader)
     grades_by_hand(formgrader)
+    decides_about_edits(formgrader)
     gives_feedback(formgrader)
     cannot_load_what_a_student_handed_in(tara)
 
     fetches_feedback(assignments)
     reads_feedback(alice)
+    reads_the_decision(alice)
 
 
 def the_receipt_is_true(course: Deployment, path: str) -> None:

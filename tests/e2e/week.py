@@ -7,6 +7,7 @@ import re
 from typing import Protocol
 
 import nbformat
+from nbformat.v4 import new_code_cell
 from playwright.sync_api import Response, expect
 
 from coursehub.grading.handin import as_bytes, fill, read_notebook, reference_answers
@@ -31,6 +32,7 @@ display(HTML(hostile), Markdown(hostile), Javascript("window.stolen = 'output'")
 width = {{"image/png": {{"width": "1 onerror=window.stolen='width'"}}}}
 display({{"image/png": "eA=="}}, raw=True, metadata=width)
 """
+WAIVED = "Notes of your own are welcome."
 COMMENT = "Say what a *failed* attack proves."
 
 
@@ -94,7 +96,9 @@ def with_the_code_in(released: bytes) -> bytes:
     del answers["a1_written"]
     end = "# <<< your code ends here"
     answers["a1_plot"] = answers["a1_plot"].replace(end, HOSTILE_OUTPUTS + end)
-    return as_bytes(fill(nbformat.reads(released.decode(), as_version=4), answers))
+    notebook = fill(nbformat.reads(released.decode(), as_version=4), answers)
+    notebook.cells.append(new_code_cell(f"notes = {HOSTILE!r}", id="notes"))
+    return as_bytes(notebook)
 
 
 def is_saving(answer: Response) -> bool:
@@ -178,6 +182,38 @@ def grades_by_hand(formgrader: Formgrader) -> None:
     assert ran == [None] * len(ran), f"a hand-in ran in a TA's session, by its {ran}"
     formgrader.back_to_submissions(ASSIGNMENT)
     expect(formgrader.row("alice")).to_contain_text("98 / 100")
+
+
+def decides_about_edits(formgrader: Formgrader) -> None:
+    formgrader.edits(ASSIGNMENT)
+    form = formgrader.frame.locator("form").filter(has_text="(alice)")
+    expect(form).to_contain_text("A code cell of the student's own")
+    expect(form.locator("pre")).to_contain_text("<script>window.stolen")
+    form.get_by_label("Waive").focus()
+    keys = formgrader.page.keyboard
+    keys.press("Space")
+    keys.press("Tab")
+    expect(form.get_by_label("Percent of")).to_be_focused()
+    keys.press("Tab")
+    expect(form.get_by_label("Reason")).to_be_focused()
+    keys.type(WAIVED)
+    look(formgrader.page, "staff-edits")
+    keys.press("Tab")
+    keys.press("Enter")
+    expect(form).to_contain_text(re.compile(r"Decided: Waived by Tara Lim, \w+day \d"))
+    look(formgrader.page, "staff-edits-decided")
+    ran = [frame.evaluate("window.stolen") for frame in formgrader.page.frames]
+    assert ran == [None] * len(ran)
+    formgrader.back_to_submissions(ASSIGNMENT)
+
+
+def reads_the_decision(alice: Lab) -> None:
+    feedback = alice.page.frame_locator(".jp-HTMLViewer iframe")
+    told = feedback.get_by_text("Nothing was taken off for the edits outside the answers")
+    told.scroll_into_view_if_needed()
+    expect(told).to_be_visible()
+    expect(feedback.get_by_text(WAIVED)).to_be_visible()
+    look(alice.page, "student-feedback-edits")
 
 
 def gives_feedback(formgrader: Formgrader) -> None:

@@ -17,7 +17,7 @@
 {%- block head -%}
 <style>
   .edit { margin-bottom: 1em; }
-  .edit pre { margin: 0.3em 0 0; max-height: 24em; overflow: auto; }
+  .edit pre { margin: 0.3em 0 0; max-height: 24em; overflow: auto; white-space: pre-wrap; }
   .percent { display: inline-block; width: 6em; margin-left: 0.5em; }
 </style>
 {%- endblock -%}
