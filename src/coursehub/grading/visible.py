@@ -64,7 +64,7 @@ def report(source: Source, graded: Graded) -> dict[str, Any]:
                 {
                     "name": result.cell,
                     "passed": passed,
-                    "message": "" if passed else result.message[:_LONGEST],
+                    "message": "" if passed or result.private else result.message[:_LONGEST],
                     "points": None if part else result.points,
                     "max_points": None if part else worth,
                 }
