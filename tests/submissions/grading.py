@@ -8,6 +8,7 @@ from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 
 from coursehub.course.load import load_course
+from coursehub.errors import SandboxError
 from coursehub.grading.marking import Marking, open_real
 from coursehub.grading.pipeline import Grader
 from coursehub.grading.source import load_source
@@ -41,6 +42,8 @@ def grade(
             grader = graders.get()
             try:
                 return grader.grade(source, place, seed=seed, **options).verdict
+            except SandboxError as error:  # the others are graded all the same
+                return Verdict(case.name, "rejected", f"not graded: {error}", {}, {}, (), (), 0.0)
             finally:
                 graders.put(grader)
 
