@@ -19,6 +19,7 @@ from nbformat.v4 import new_code_cell
 from coursehub.errors import SandboxError
 from coursehub.exchange.roster import Extension
 from coursehub.grading import pipeline, runner
+from coursehub.grading.source import Source
 from coursehub.grading.verdict import Verdict
 from coursehub.settings import CHECKOUT
 from tests.contract.miniature import ASSIGNMENT, HIDDEN, Miniature
@@ -226,6 +227,9 @@ def test_feedback_keeps_the_message_and_hides_the_test(course: Miniature) -> Non
     assert "double(21)" not in text
 
 
+NOTHING = Source(Path("nothing"), {}, {})
+
+
 class Flaky:
     """A sandbox whose first workers break as soon as they are used."""
 
@@ -235,7 +239,7 @@ class Flaky:
         self.broken, self.started, self.ended = broken, 0, 0
 
     @contextmanager
-    def worker(self) -> Iterator[object]:
+    def worker(self, **_: object) -> Iterator[object]:
         self.started += 1
         try:
             yield self if self.started <= self.broken else None
@@ -257,7 +261,7 @@ def flaky_grade(monkeypatch: pytest.MonkeyPatch, sandbox: Flaky) -> str:
 
     monkeypatch.setattr(pipeline, "grade", grade)
     with pipeline.Grader(sandbox) as grader:
-        return grader.grade(None, Path("alice")).verdict.status
+        return grader.grade(NOTHING, Path("alice")).verdict.status
 
 
 def test_what_fails_for_reasons_of_ours_is_tried_once_more_afresh(
@@ -281,7 +285,7 @@ def test_an_error_in_our_own_parts_concerns_one_hand_in_alone(
     sandbox = Flaky(broken=0)
     monkeypatch.setattr(pipeline, "read_submission", lambda *_: 1 / 0)
     with pipeline.Grader(sandbox) as grader, pytest.raises(SandboxError, match="ZeroDivision"):
-        grader.grade(None, Path("alice"))
+        grader.grade(NOTHING, Path("alice"))
 
 
 @pytest.mark.parametrize("when", ["one is done", "one is half recorded"])

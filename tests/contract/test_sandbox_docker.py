@@ -1,5 +1,6 @@
-"""The docker sandbox: what is real, and bombs beside an honest neighbour."""
+"""The docker sandbox: what its containers are, hold and leave."""
 
+import json
 import os
 import signal
 import socket
@@ -12,22 +13,14 @@ import pytest
 
 from coursehub.errors import SandboxUnavailable
 from coursehub.grading.sandbox import Sandbox, open_sandbox
-from coursehub.grading.sandbox.docker import LABEL, OWNER, sweep
-from tests.contract.bombs import (
-    BOMBS,
-    HONEST_ANSWER,
-    NEXT,
-    TIGHT,
-    Site,
-    beside_a_neighbour,
-    run,
-    site,
-)
+from coursehub.grading.sandbox.docker import FOLDERS, LABEL, OWNER, RESERVE, sweep
+from tests.contract.bombs import NEXT, SCRIPT, TIGHT, Site, run, site
+from tests.engine import cdi_folder
 
 LEFT_ALONE = """
 import os, sys
 from coursehub.grading.sandbox import open_sandbox
-worker = open_sandbox("docker").worker(imports="", student=sys.argv[1], judge=sys.argv[1])
+worker = open_sandbox("docker").worker(student=sys.argv[1], judge=sys.argv[1])
 for link in worker.__enter__().links.values():
     link.warm()
 print("warm", flush=True)
@@ -60,17 +53,6 @@ def test_every_limit_is_real(sandbox: Sandbox) -> None:
     assert sandbox.missing() == []
 
 
-@pytest.mark.parametrize("bomb", BOMBS)
-def test_a_bomb_harms_nobody(workers: Site, bomb: str) -> None:
-    end, answers = beside_a_neighbour(workers, bomb)
-
-    assert end in BOMBS[bomb]
-    assert set(answers) == {HONEST_ANSWER}
-    assert workers.bombs.links["student"].left() == 0
-    # The next hand-in finds nothing of it.
-    assert run(workers.bombs, NEXT) == [[], 42]
-
-
 def test_a_zygote_that_hangs_is_replaced_from_outside(
     workers: Site, engine: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,8 +62,9 @@ def test_a_zygote_that_hangs_is_replaced_from_outside(
         paused = workers.bombs.links["student"].place
         engine.containers.get(paused).pause()
 
-    assert before - set(ours(engine, os.getpid())) == {paused}
     assert run(workers.bombs, NEXT) == [[], 42]
+    assert run(workers.neighbour, NEXT) == [[], 42]  # it has left the zygote, too
+    assert before - set(ours(engine, os.getpid())) == {paused}
 
 
 def test_the_containers_hold_nothing_but_what_they_need(
@@ -117,6 +100,51 @@ def test_containers_of_a_dead_grader_are_swept(
     sweep(engine)
 
     assert ours(engine, grader.pid) == []
+
+
+def test_where_control_groups_cannot_be_divided_each_hand_in_has_containers_of_its_own(
+    images: None, engine: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = {"/sys/fs/cgroup": "size=64k"}
+    monkeypatch.setattr("coursehub.grading.sandbox.docker.FOLDERS", FOLDERS | hidden)
+    with open_sandbox("docker") as alone, site(alone) as workers:
+        answers = [run(worker, NEXT) for worker in (workers.bombs, workers.neighbour)]
+        places = {
+            link.place
+            for worker in (workers.bombs, workers.neighbour)
+            for link in worker.links.values()
+        }
+        memory = [engine.containers.get(place).attrs["HostConfig"]["Memory"] for place in places]
+
+    assert answers == [[[], 42]] * 2
+    assert len(places) == 4
+    assert set(memory) == {TIGHT.memory + RESERVE}
+
+
+def test_a_gpu_is_in_the_students_container_alone_and_only_when_asked_for(
+    sandbox: Sandbox, engine: docker.DockerClient
+) -> None:
+    assert cdi_folder(engine).exists()
+    look = b"import os\nanswer = sorted(n for n in os.listdir('/dev') if n.startswith('nvidia'))"
+    use = b"import os\nanswer = os.read(os.open('/dev/nvidia2', os.O_RDWR), 1).decode()"
+    gpu = "nvidia.com/gpu=2"
+
+    with sandbox.worker(student=SCRIPT, judge=SCRIPT, gpu=gpu) as worker:
+        assert run(worker, look) == ["nvidia2"]
+        assert run(worker, use) == ""
+        with worker.processes(TIGHT, {}, {}) as processes:
+            processes.judge.send(look)
+            assert json.loads(processes.judge.receive(30)) == []
+    with sandbox.worker(student=SCRIPT, judge=SCRIPT) as worker:
+        assert run(worker, look) == []
+
+
+def test_a_gpu_that_is_not_there_is_an_error(sandbox: Sandbox) -> None:
+    with (
+        pytest.raises(SandboxUnavailable, match="no container"),
+        sandbox.worker(student=SCRIPT, judge=SCRIPT, gpu="nvidia.com/gpu=77"),
+    ):
+        pass
 
 
 def test_no_image_is_an_error_with_a_remedy(images: None) -> None:

@@ -60,7 +60,7 @@ class Asking:
             ) from error
 
     @contextmanager
-    def several(self, workers: int) -> Iterator[Grade]:
+    def several(self, workers: int, source: Path) -> Iterator[Grade]:
         """So many at a time, as far as the service has room for them."""
         yield self
 

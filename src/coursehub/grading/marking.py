@@ -2,6 +2,7 @@
 
 import atexit
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from threading import Lock, Timer
 from typing import Any, Self
 
 from coursehub.course.model import Course, GradingLimits
-from coursehub.errors import NotFound, SandboxUnavailable
+from coursehub.errors import CourseHubError, NotFound, SandboxUnavailable
 from coursehub.grading.limits import Limits, MiB
 from coursehub.grading.pipeline import Graded, Grader
 from coursehub.grading.sandbox import IMAGE, Sandbox, open_sandbox
@@ -70,13 +71,23 @@ class Marking:
             return self._grader.grade(load_source(source), handed_in, **self.options(source.name))
 
     @contextmanager
-    def several(self, workers: int) -> Iterator[Grade]:
+    def several(self, workers: int, source: Path) -> Iterator[Grade]:
         """Grade as this object does, so many hand-ins at a time, each in a sandbox of its own.
+
+        Args:
+            workers: How many.
+            source: The folder of the assignment that comes first.
 
         Raises:
             SandboxUnavailable: there is no sandbox, or it is not what it promises to be.
         """
-        with self._sandbox() as sandbox, Bench(sandbox, workers) as bench:
+        opened = open_sandbox(
+            self.sandbox,  # type: ignore[arg-type]
+            image=self.settings.student_image,
+        )
+        with opened as sandbox, Bench(sandbox, workers) as bench:
+            with bench.preparing(source):
+                require_real(sandbox)
             yield lambda source, handed_in: bench.grade(
                 load_source(source), handed_in, **self.options(source.name)
             )
@@ -110,8 +121,26 @@ class Bench:
         """Make room for `size` hand-ins at a time; workers are started as they are needed."""
         self._open = ExitStack()
         self._free: SimpleQueue[Grader] = SimpleQueue()
-        for _ in range(size):
-            self._free.put(self._open.enter_context(Grader(sandbox)))
+        self._graders = [self._open.enter_context(Grader(sandbox)) for _ in range(size)]
+        for grader in self._graders:
+            self._free.put(grader)
+
+    @contextmanager
+    def preparing(self, folder: Path) -> Iterator[None]:
+        """Have all workers warm up for the assignment in `folder`, beside what the context does.
+
+        Where there is none that can be read, that is told for each hand-in.
+        """
+        try:
+            source = load_source(folder)
+        except CourseHubError:
+            yield
+            return
+        with ThreadPoolExecutor(len(self._graders)) as pool:
+            started = [pool.submit(grader.prepare, source) for grader in self._graders]
+            yield
+            for each in started:
+                each.result()
 
     def grade(self, source: Source, folder: Path, **options: Any) -> Graded:
         """Grade a hand-in as `pipeline.grade` does, once there is room; from any thread.
@@ -152,13 +181,22 @@ def open_real(kind: str, image: str = IMAGE) -> Iterator[Sandbox]:
     Raises:
         SandboxUnavailable: there is none, or it promises to be real, and is not.
     """
-    with open_sandbox(kind, image=image) as sandbox:  # type: ignore[arg-type,attr-defined]
-        if sandbox.real and (missing := sandbox.missing()):
-            raise SandboxUnavailable(
-                f"the sandbox is not real: {'; '.join(missing)}",
-                remedy="Repair the engine, or choose the sandbox `process`, which isolates less",
-            )
+    with open_sandbox(kind, image=image) as sandbox:
+        require_real(sandbox)
         yield sandbox
+
+
+def require_real(sandbox: Sandbox) -> None:
+    """Have a sandbox show that it is what it promises to be.
+
+    Raises:
+        SandboxUnavailable: it promises to be real, and is not.
+    """
+    if sandbox.real and (missing := sandbox.missing()):
+        raise SandboxUnavailable(
+            f"the sandbox is not real: {'; '.join(missing)}",
+            remedy="Repair the engine, or choose the sandbox `process`, which isolates less",
+        )
 
 
 def kind_of_sandbox(settings: Settings) -> str:

@@ -19,6 +19,7 @@ from nbformat import NotebookNode
 
 from coursehub.course.model import EditPolicy
 from coursehub.errors import SandboxError
+from coursehub.grading.imports import modules_of
 from coursehub.grading.intake import Rejected, Submission, read_submission
 from coursehub.grading.limits import Limits
 from coursehub.grading.lint import unprotected
@@ -108,6 +109,14 @@ class Grader:
     _ended: bool = False
     _open: ExitStack = field(default_factory=ExitStack)
 
+    def prepare(self, source: Source) -> None:
+        """Have the worker warm up for this assignment.
+
+        Raises:
+            SandboxError: there is none to be had.
+        """
+        self._ready(source)
+
     def grade(self, source: Source, folder: Path, **options: Any) -> Graded:
         """Grade as `grade` does; what fails for reasons of ours is tried once more, afresh.
 
@@ -130,18 +139,18 @@ class Grader:
     def _grade(self, source: Source, folder: Path, options: dict[str, Any]) -> Graded:
         """Grade; whatever goes wrong in our own parts concerns this hand-in alone."""
         try:
-            return grade(source, folder, self._warm(), **options)
+            return grade(source, folder, self._ready(source), **options)
         except SandboxError:
             raise
         except Exception as error:
             log.exception("%s could not be graded", folder)
             raise SandboxError(f"grading itself failed: {error!r}") from error
 
-    def _warm(self) -> Any:
+    def _ready(self, source: Source) -> Any:
         if self._ended:
             raise SandboxError("grading was stopped")
         if self._worker is None:
-            self._worker = self._open.enter_context(self.sandbox.worker())
+            self._worker = self._open.enter_context(self.sandbox.worker(imports=modules_of(source)))
         return self._worker
 
     def __enter__(self) -> Self:

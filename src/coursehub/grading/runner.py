@@ -146,7 +146,7 @@ def autograde(
     with ExitStack() as stack:
         stack.enter_context(_logged(log))
         desk = stack.enter_context(_Desk(make_config(), assignment, workers))
-        pool = ThreadPoolExecutor(workers)
+        pool = ThreadPoolExecutor(workers + 1)  # one is written meanwhile
         # Also on Ctrl-C: nobody waits for those that have not begun.
         stack.callback(pool.shutdown, wait=False, cancel_futures=True)
         waiting = [pool.submit(desk.autograde, student, on_start) for student in students]
@@ -193,8 +193,7 @@ class _Desk:
     def _autograde(self, student: str) -> Graded:
         folders = self._api.coursedir
         folder = handed_in(folders, student, self._assignment)
-        source = folders.format_path(folders.source_directory, ".", self._assignment)
-        graded = self._grade(Path(source).resolve(), folder)
+        graded = self._grade(self._source, folder)
         with self._writing:
             self._done[folder] = graded
             answer = self._api.autograde(self._assignment, student)
@@ -205,8 +204,15 @@ class _Desk:
             return Graded(student, False, _reason(answer))
         return Graded(student, True, None, graded.verdict)
 
+    @property
+    def _source(self) -> Path:
+        folders = self._api.coursedir
+        place = folders.format_path(folders.source_directory, ".", self._assignment)
+        return Path(place).resolve()
+
     def __enter__(self) -> Self:
-        self._grade = self._open.enter_context(self._marking.several(self._workers))
+        several = self._marking.several(self._workers, self._source)
+        self._grade = self._open.enter_context(several)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -71,7 +71,7 @@ class Site:
 @contextmanager
 def site(sandbox: Sandbox) -> Iterator[Site]:
     """Two warm workers, without the heavy imports."""
-    sides = {"student": SCRIPT, "judge": SCRIPT, "imports": ""}
+    sides = {"student": SCRIPT, "judge": SCRIPT}
     with sandbox.worker(**sides) as bombs, sandbox.worker(**sides) as neighbour:
         yield Site(bombs, neighbour)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coursehub.grading.limits import Limits
-from coursehub.grading.sandbox import kernel, landlock, seccomp
+from coursehub.grading.sandbox import groups, kernel, landlock, seccomp
 
 OWN = kernel.CLONE_NEWNS | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
 OPEN_FILES = 1024
@@ -35,6 +35,7 @@ class Means:
     landlock: int
     calls: bool
     group: bool  # a control group of the container's own limits memory, pids and cores
+    homes: dict[str, Path] | None  # where it can be divided among several hand-ins at once
 
     @classmethod
     def found(cls, *, container: bool) -> "Means":
@@ -46,6 +47,7 @@ class Means:
             landlock=0 if container else landlock.version(),
             calls=seccomp.available(),
             group=container,
+            homes=groups.divide() if container else None,
         )
 
 

@@ -1,21 +1,23 @@
-"""The real sandbox: a worker's zygotes live in two containers that reach nothing."""
+"""The real sandbox: zygotes live in containers that reach nothing, one a side."""
 
 import os
 import re
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import docker
 import requests
 from docker.errors import APIError, DockerException, NotFound
+from docker.types import DeviceRequest
 
 from coursehub.errors import SandboxUnavailable
 from coursehub.grading.limits import Limits, MiB
+from coursehub.grading.sandbox.base import Imports, Kind, Sandbox
 from coursehub.grading.sandbox.link import Demultiplexer
-from coursehub.grading.sandbox.worker import Worker
 
 PYTHON = "/opt/coursehub/venv/bin/python"
 LABEL = "coursehub.sandbox"
@@ -23,13 +25,24 @@ OWNER = "coursehub.sandbox.owner"  # host and process that started it
 # What the zygote holds itself, beside the hand-in: its own memory, its supervisor, its init.
 RESERVE = 512 * MiB
 # Behind each fork's own limit, which is exact: its uid is its alone.
-PIDS = 512
+PIDS = 4096
+# What modules cache while they are imported; forks see a folder of their own instead.
+FOLDERS = {"/tmp": "size=16m,mode=0700"}
+# Who opens a door: a process that hands its own streams to the zygote, and waits.
+KNOCK = """
+import socket, time
+with socket.socket(socket.AF_UNIX) as door:
+    while door.connect_ex("/tmp/doors"):
+        time.sleep(0.01)
+    socket.send_fds(door, [b"D"], [0, 1])
+    door.recv(1)
+"""
 _CONTAINER = re.compile("[0-9a-f]{12}")
 # For the trusted zygote alone: namespaces and mounts for its forks, and taking rights from them.
 CAPABILITIES = ["SYS_ADMIN", "SETUID", "SETGID", "SETPCAP", "KILL"]
 
 
-class DockerSandbox:
+class DockerSandbox(Sandbox):
     """Zygotes in containers of the student image."""
 
     name = "docker"
@@ -41,6 +54,7 @@ class DockerSandbox:
         Raises:
             SandboxUnavailable: no engine answers, or it does not have the image.
         """
+        super().__init__()
         self.image = image
         try:
             self._engine = engine or docker.from_env(timeout=120)
@@ -54,15 +68,6 @@ class DockerSandbox:
             raise SandboxUnavailable("no Docker engine answers", remedy=remedy) from error
         sweep(self._engine)
 
-    @contextmanager
-    def worker(self, **sides: Any) -> Iterator[Worker]:
-        """A worker; its containers are gone at the end of the context. `sides` as in `Worker`."""
-        worker = Worker(self._start, **sides)
-        try:
-            yield worker
-        finally:
-            worker.close()
-
     def missing(self) -> list[str]:
         """What is not real here, in sentences; empty when everything is."""
         from coursehub.grading.sandbox.selftest import missing
@@ -73,46 +78,73 @@ class DockerSandbox:
         """Leave the engine."""
         self._engine.close()
 
-    def __enter__(self) -> "DockerSandbox":
-        return self
+    def _kinds(self, mains: Mapping[str, str], imports: Imports, gpu: Any) -> dict[str, Kind]:
+        """A container a side; tests are not even in the student's."""
+        return {
+            side: Kind(
+                sides=(side,),
+                mains=(main,),
+                imports=tuple(imports.get(side, ())),
+                gpu=gpu if side == "student" else None,
+            )
+            for side, main in mains.items()
+        }
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _start(self, arguments: list[str]) -> "ContainedZygote":
+    def _start(self, kind: Kind) -> "ContainedZygote":
         try:
-            return ContainedZygote(self._engine, self.image, arguments, self._options)
+            return ContainedZygote(self._engine, self.image, kind, self._options)
         except (DockerException, requests.RequestException) as error:
             raise SandboxUnavailable(f"no container of {self.image} starts: {error}") from error
+
+
+class ContainedDoor:
+    """A way into a container's zygote: a process in there that handed its streams over."""
+
+    def __init__(self, attached: Any) -> None:
+        """Hold the engine's connection to it."""
+        self._attached = attached  # owns the connection
+        self._demultiplexer = Demultiplexer()
+        self.connection: socket.socket = attached._sock
+
+    def plain(self, data: bytes) -> bytes:
+        """The process's standard output."""
+        return self._demultiplexer.output(data)
+
+    def close(self) -> None:
+        """Go out."""
+        self.connection.close()
+        self._attached.close()
 
 
 class ContainedZygote:
     """A zygote that is process 1 of a container."""
 
     def __init__(
-        self, engine: docker.DockerClient, image: str, arguments: list[str], options: list[str]
+        self, engine: docker.DockerClient, image: str, kind: Kind, options: list[str]
     ) -> None:
         """Start it; what it says comes over an attached stream, and is logged nowhere."""
-        self._demultiplexer = Demultiplexer()
         security = ["no-new-privileges:true"]
         if any("name=apparmor" in option for option in options):
             security.append("apparmor=unconfined")  # its default profile forbids every mount
-        self._shares = _shares(Limits())
+        self._engine = engine
+        self._lock = Lock()
+        self._shares = _shares(Limits(), 1)
         self._container = engine.containers.create(
             image,
             entrypoint=[PYTHON, "-I", "-m", "coursehub.grading.sandbox.zygote"],
-            command=["--container", *arguments, "--folder", "/tmp"],
-            labels={LABEL: "zygote", OWNER: _owner(os.getpid())},
+            command=["--container", "--listen=/tmp/doors", *kind.arguments(), "--folder=/tmp"],
+            labels={LABEL: "+".join(kind.sides), OWNER: _owner(os.getpid())},
             user="0:0",
             working_dir="/",
             network_mode="none",
             read_only=True,
-            # What modules cache while they are imported; forks see a folder of their own instead.
-            tmpfs={"/tmp": "size=16m,mode=0700"},
+            tmpfs=FOLDERS,
             cap_drop=["ALL"],
             cap_add=CAPABILITIES,
             security_opt=security,
             ipc_mode="private",
+            cgroupns="private",
+            device_requests=_requests(kind.gpu),
             stdin_open=True,
             healthcheck={"test": ["NONE"]},
             log_config={"type": "none"},
@@ -121,21 +153,27 @@ class ContainedZygote:
             cpu_period=100_000,
         )
         try:
-            self.connection = self._attach(engine)
+            self._lifeline = self._attach()
             self._container.start()
         except BaseException:
             self.kill()
             raise
 
-    def _attach(self, engine: docker.DockerClient) -> socket.socket:
+    def _attach(self) -> Any:
+        """The zygote lives as long as its standard input is open."""
         wanted = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
-        attached: Any = engine.api.attach_socket(self._container.id, params=wanted)
-        self._attached = attached  # owns the connection
-        return attached._sock  # type: ignore[no-any-return]
+        return self._engine.api.attach_socket(self._container.id, params=wanted)
 
-    def plain(self, data: bytes) -> bytes:
-        """The container's standard output."""
-        return self._demultiplexer.output(data)
+    def open_door(self) -> ContainedDoor:
+        """One more way in."""
+        api = self._engine.api
+        command = [PYTHON, "-I", "-S", "-c", KNOCK]
+        try:
+            process = api.exec_create(self._container.id, command, stdin=True, user="0:0")
+            return ContainedDoor(api.exec_start(process["Id"], socket=True))
+        except (DockerException, requests.RequestException) as error:
+            text = f"nothing runs in the container of a zygote: {error}; {self.post_mortem()}"
+            raise SandboxUnavailable(text) from error
 
     @property
     def place(self) -> str:
@@ -143,18 +181,24 @@ class ContainedZygote:
         return str(self._container.id)
 
     def left(self) -> int:
-        """How many processes there are in the container beside the zygote itself."""
-        return len(self._container.top()["Processes"]) - 1
+        """How many processes there are in the container beside the zygote and its doors."""
+        listed = self._container.top()
+        column = listed["Titles"].index("CMD")
+        return sum("send_fds" not in each[column] for each in listed["Processes"]) - 1
 
-    def adapt(self, limits: Limits) -> None:
-        """Set the container's control group."""
-        if (shares := _shares(limits)) == self._shares:
-            return
-        try:
-            self._container.update(**shares)
-            self._shares = shares
-        except (DockerException, requests.RequestException) as error:
-            raise SandboxUnavailable(f"limits cannot be set: {error}") from error
+    def adapt(self, limits: Limits, doors: int) -> None:
+        """Set the container's control group, behind those of the hand-ins."""
+        with self._lock:
+            shares = _shares(limits, doors)
+            if doors > 1:  # a neighbour's may be wider
+                shares = {name: max(value, self._shares[name]) for name, value in shares.items()}
+            if shares == self._shares:
+                return
+            try:
+                self._container.update(**shares)
+                self._shares = shares
+            except (DockerException, requests.RequestException) as error:
+                raise SandboxUnavailable(f"limits cannot be set: {error}") from error
 
     def post_mortem(self) -> str:
         """Whether memory was the end of it, or what it said last."""
@@ -163,20 +207,34 @@ class ContainedZygote:
             self._container.reload()
             if self._container.attrs["State"].get("OOMKilled"):
                 return "memory"
-        return self._demultiplexer.said.decode(errors="replace").strip()
+        return self._last_words()
+
+    def _last_words(self) -> str:
+        lifeline, heard = self._lifeline._sock, Demultiplexer()
+        lifeline.settimeout(0)
+        with suppress(OSError):
+            while data := lifeline.recv(1 << 16):
+                heard.output(data)
+        return heard.said.decode(errors="replace").strip()
 
     def kill(self) -> None:
         """Kill and remove the container, whatever runs in it."""
         _remove(self._container)
 
 
-def _shares(limits: Limits) -> dict[str, int]:
-    """The container's control group for a hand-in with `limits`."""
-    memory = limits.memory + RESERVE
+def _requests(gpu: Any) -> list[DeviceRequest]:
+    if gpu is None:
+        return []
+    return [DeviceRequest(driver="cdi", device_ids=[gpu]) if isinstance(gpu, str) else gpu]
+
+
+def _shares(limits: Limits, doors: int) -> dict[str, int]:
+    """The container's control group for so many hand-ins at a time with `limits`."""
+    memory = doors * (limits.memory + RESERVE)
     return {
         "mem_limit": memory,
         "memswap_limit": memory,  # no swap
-        "cpu_quota": int(limits.cpus * 100_000),
+        "cpu_quota": int(doors * limits.cpus * 100_000),
     }
 
 

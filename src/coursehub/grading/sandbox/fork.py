@@ -22,6 +22,7 @@ from pathlib import PurePosixPath
 from coursehub.grading.limits import Limits
 from coursehub.grading.sandbox import confine, kernel
 from coursehub.grading.sandbox.channel import Inside
+from coursehub.grading.sandbox.groups import Group
 
 CHANNEL = 3  # the only file descriptor beside standard input, output and error
 ABOVE = 100  # more descriptors than a zygote has
@@ -51,8 +52,8 @@ class Fork:
     reports: int  # lines of JSON: from the confined process before it runs, then from the init
 
 
-def fork(task: Task, means: confine.Means) -> Fork:
-    """Start a process for `task`; it has not run yet when this returns.
+def fork(task: Task, means: confine.Means, group: Group | None) -> Fork:
+    """Start a process for `task` in its control group; it has not run yet when this returns.
 
     Raises:
         OSError: the kernel refuses.
@@ -61,10 +62,10 @@ def fork(task: Task, means: confine.Means) -> Fork:
     ours, theirs = socket.socketpair()
     said, saying = os.pipe()
     reports, reporting = os.pipe()
+    birth = _Birth(task, means, group, uid, theirs, saying, reporting)
     if means.namespaces:
         kernel.unshare(kernel.CLONE_NEWPID)  # for the next child, not for this process
-    if (init := os.fork()) == 0:
-        _never_return(lambda: _init(task, means, uid, theirs, saying, reporting), reporting)
+    init = birth.child(birth.init)
     theirs.close()
     os.close(saying)
     os.close(reporting)
@@ -72,79 +73,83 @@ def fork(task: Task, means: confine.Means) -> Fork:
     return Fork(init, uid, ours.detach(), said, reports)
 
 
-def _never_return(body: Callable[[], None], reporting: int) -> None:
-    """Run `body` in a new process, and end with it."""
-    try:
-        body()
-    except BaseException as error:  # whatever it is must not reach the zygote's own code
-        report(reporting, failed=f"{type(error).__name__}: {error}")
-    finally:
-        os._exit(BAD_START)
-
-
 def report(pipe: int, **facts: object) -> None:
     """Tell the supervisor."""
     os.write(pipe, json.dumps(facts).encode() + b"\n")
 
 
-def _init(
-    task: Task,
-    means: confine.Means,
-    uid: int,
-    channel: socket.socket,
-    saying: int,
-    reporting: int,
-) -> None:
-    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-    os.setsid()
-    os.umask(0o022)
-    # The supervisor takes this back from the init: the kernel shall choose the hand-in.
-    with open("/proc/self/oom_score_adj", "w") as preference:  # noqa: PTH123
-        preference.write("1000")
-    if means.namespaces:
-        gid = uid if means.fresh_uid else os.getegid()
-        confine.separate(task.folder, uid, gid, task.limits)
-    else:
-        kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
-        if means.fresh_uid:
-            os.chown(task.folder, uid, uid)
-    if (child := os.fork()) == 0:
-        _never_return(lambda: _confined(task, means, uid, channel, saying, reporting), reporting)
-    _keep_only(reporting)
-    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
-    while True:
-        process, status, usage = os.wait4(-1, 0)
-        if process == child:
-            break
-    code = os.waitstatus_to_exitcode(status)
-    report(reporting, code=code, peak=usage.ru_maxrss * 1024)
-    while True:  # until the supervisor kills it, with all that may be left
+@dataclass(frozen=True)
+class _Birth:
+    """What the two new processes need until they are what they shall be."""
+
+    task: Task
+    means: confine.Means
+    group: Group | None
+    uid: int
+    channel: socket.socket
+    saying: int
+    reporting: int
+
+    def child(self, body: Callable[[], None]) -> int:
+        """Run `body` in a new process, which ends with it; its process id."""
+        if child := os.fork():
+            return child
         try:
-            os.wait()
-        except ChildProcessError:
-            signal.pause()
+            body()
+        except BaseException as error:  # whatever it is must not reach the zygote's own code
+            report(self.reporting, failed=f"{type(error).__name__}: {error}")
+        finally:
+            os._exit(BAD_START)
 
-
-def _confined(
-    task: Task,
-    means: confine.Means,
-    uid: int,
-    channel: socket.socket,
-    saying: int,
-    reporting: int,
-) -> None:
-    if not means.namespaces:
+    def init(self) -> None:
+        """Separate, start the hand-in's process, and wait."""
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-    os.setsid()
-    channel, reporting = _rearrange(channel, saying, reporting)
-    module, _, name = task.main.partition(":")
-    main = getattr(importlib.import_module(module), name or "main")
-    confine.restrict(task.folder, uid, task.limits, means)
-    _settle(task)
-    _reseed()
-    report(reporting, up=True, resident=kernel.bytes_in("RssAnon"))
-    os.close(reporting)
-    os._exit(_run(main, Inside(channel)))
+        os.setsid()
+        os.umask(0o022)
+        if self.group:
+            self.group.enter()
+        # The supervisor takes this back from the init: the kernel shall choose the hand-in.
+        with open("/proc/self/oom_score_adj", "w") as preference:  # noqa: PTH123
+            preference.write("1000")
+        if self.means.namespaces:
+            gid = self.uid if self.means.fresh_uid else os.getegid()
+            confine.separate(self.task.folder, self.uid, gid, self.task.limits)
+        else:
+            kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+            if self.means.fresh_uid:
+                os.chown(self.task.folder, self.uid, self.uid)
+        child = self.child(self.confined)
+        _keep_only(self.reporting)
+        kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+        self._await(child)
+
+    def _await(self, child: int) -> None:
+        while True:
+            process, status, usage = os.wait4(-1, 0)
+            if process == child:
+                break
+        code = os.waitstatus_to_exitcode(status)
+        report(self.reporting, code=code, peak=usage.ru_maxrss * 1024)
+        while True:  # until the supervisor kills it, with all that may be left
+            try:
+                os.wait()
+            except ChildProcessError:
+                signal.pause()
+
+    def confined(self) -> None:
+        """Give up all rights and run."""
+        if not self.means.namespaces:
+            kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+        os.setsid()
+        channel, reporting = _rearrange(self.channel, self.saying, self.reporting)
+        module, _, name = self.task.main.partition(":")
+        main = getattr(importlib.import_module(module), name or "main")
+        confine.restrict(self.task.folder, self.uid, self.task.limits, self.means)
+        _settle(self.task)
+        _reseed()
+        report(reporting, up=True, resident=kernel.bytes_in("RssAnon"))
+        os.close(reporting)
+        os._exit(_run(main, Inside(channel)))
 
 
 def _rearrange(channel: socket.socket, saying: int, reporting: int) -> tuple[socket.socket, int]:

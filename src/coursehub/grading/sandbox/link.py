@@ -24,30 +24,35 @@ SAID = 4096
 
 
 class Running(Protocol):
-    """A started zygote: a container, or a local process."""
+    """A way into a started zygote, which others may have ways into as well."""
 
     connection: socket.socket
+    place: str  # the container's id, or the local process's
 
     def plain(self, data: bytes) -> bytes:
         """The zygote's own bytes in what the connection brought."""
 
+    def outdated(self) -> bool:
+        """Whether it broke for another who had a way into it."""
+
+    def crowded(self) -> bool:
+        """Whether others have a way into it too; from now on nobody shares one."""
+
     def kill(self) -> None:
-        """End it and all that came from it; returns when it is gone."""
+        """Leave it, and let nobody else in; the last who leaves ends it and all that is in it."""
 
     def post_mortem(self) -> str:
         """After the connection ended: ``memory`` if that was the reason, else what it said."""
-
-    place: str  # the container's id, or the local process's
 
     def left(self) -> int:
         """How many processes there are beside the zygote itself."""
 
     def adapt(self, limits: Limits) -> None:
-        """Make the limits of its whole those of the next hand-in."""
+        """Make the limits of its whole fit the next hand-in."""
 
 
 class Link:
-    """One zygote, started when needed and replaced when it broke; runs one process at a time."""
+    """One way into a zygote, had anew when that broke; runs one process at a time."""
 
     def __init__(self, name: str, start: Callable[[], Running]) -> None:
         """Know how to start it; that is done by `warm`, or by the first process."""
@@ -72,24 +77,30 @@ class Link:
             self._running = self._start()
 
     def warm(self) -> None:
-        """Have a warm zygote.
+        """Have a warm zygote, and one of its own where hand-ins cannot share one.
 
         Raises:
             SandboxUnavailable: it does not start.
         """
+        if self._running and self._running.outdated():
+            self.kill()
         self.start()
         if not self.facts:
             self.facts = self._expect(frames.READY, WARM_SECONDS)
+            assert self._running
+            if self.facts["alone"] and self._running.crowded():
+                self.kill()
+                return self.warm()
             if self.facts["threads"] != 1:
                 self.kill()
                 raise SandboxUnavailable(f"the {self.name} has threads, so it cannot fork")
+        return None
 
     def kill(self) -> None:
         """End the zygote, with all that came from it."""
         if self._running:
             running, self._running = self._running, None
             running.kill()
-            running.connection.close()
 
     @property
     def place(self) -> str:

@@ -5,33 +5,25 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from coursehub.errors import SandboxUnavailable
 from coursehub.grading.limits import Limits
 from coursehub.grading.sandbox import kernel
-from coursehub.grading.sandbox.worker import Worker
+from coursehub.grading.sandbox.base import Imports, Kind, Sandbox
 
 SAID = 4096
 SHARED = "Hand-ins share this machine's system files, and no control group bounds their memory."
 
 
-class ProcessSandbox:
+class ProcessSandbox(Sandbox):
     """Uses what the machine offers to whoever runs it; `missing` says what that is not."""
 
     name = "process"
     real = False
-
-    @contextmanager
-    def worker(self, **sides: Any) -> Iterator[Worker]:
-        """A worker; its zygotes end with the context. `sides` as in `Worker`."""
-        worker = Worker(LocalZygote, **sides)
-        try:
-            yield worker
-        finally:
-            worker.close()
 
     def missing(self) -> list[str]:
         """What is not isolated here, in sentences."""
@@ -39,14 +31,33 @@ class ProcessSandbox:
 
         return [*missing(self), SHARED]
 
+    def _kinds(self, mains: Mapping[str, str], imports: Imports, gpu: Any) -> dict[str, Kind]:
+        """One for all: each fork is as far from its neighbour as from the other side."""
+        if gpu is not None:
+            raise SandboxUnavailable("GPUs are lent to containers only",
+                                     remedy="Grade with `--sandbox docker`")  # fmt: skip
+        modules = dict.fromkeys(name for side in sorted(imports) for name in imports[side])
+        kind = Kind(tuple(mains), tuple(dict.fromkeys(mains.values())), tuple(modules))
+        return dict.fromkeys(mains, kind)
+
+    def _start(self, kind: Kind) -> "LocalZygote":
+        return LocalZygote(kind.arguments())
+
+
+class LocalDoor:
+    """A way into a local zygote: a pair of sockets."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        """Hold the host's end."""
+        self.connection = connection
+
+    def plain(self, data: bytes) -> bytes:
+        """Sockets bring the zygote's bytes as they are."""
+        return data
+
     def close(self) -> None:
-        """Nothing is held outside of workers."""
-
-    def __enter__(self) -> "ProcessSandbox":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        """Go out."""
+        self.connection.close()
 
 
 class LocalZygote:
@@ -59,23 +70,26 @@ class LocalZygote:
         self._folder.chmod(0o711)
         self._errors = (self._folder / "errors").open("w+b")
         own = self._folder / "own"
-        own.mkdir(mode=0o700)
-        self.connection, theirs = socket.socketpair()
+        own.mkdir(mode=0o711)
+        self._control, theirs = socket.socketpair()
         command = [sys.executable, "-I", "-m", "coursehub.grading.sandbox.zygote"]
         with theirs:
             self._process = subprocess.Popen(
                 [*command, *arguments, "--folder", str(own)],
                 stdin=theirs,
-                stdout=theirs,
+                stdout=self._errors,
                 stderr=self._errors,
                 env={},  # nothing of this process's environment reaches a hand-in
                 cwd=self._folder,
                 start_new_session=True,
             )
 
-    def plain(self, data: bytes) -> bytes:
-        """Pipes bring the zygote's bytes as they are."""
-        return data
+    def open_door(self) -> LocalDoor:
+        """One more way in."""
+        ours, theirs = socket.socketpair()
+        with theirs, suppress(OSError):  # where it is gone, the door tells
+            socket.send_fds(self._control, [b"D"], [theirs.fileno()] * 2)
+        return LocalDoor(ours)
 
     @property
     def place(self) -> str:
@@ -86,7 +100,7 @@ class LocalZygote:
         """How many processes there are beside the zygote itself."""
         return len(kernel.descendants(self._process.pid))
 
-    def adapt(self, limits: Limits) -> None:
+    def adapt(self, limits: Limits, doors: int) -> None:
         """A local zygote's forks limit themselves."""
 
     def post_mortem(self) -> str:
@@ -97,7 +111,8 @@ class LocalZygote:
         return self._errors.read()[-SAID:].decode(errors="replace").strip()
 
     def kill(self) -> None:
-        """Kill the zygote; its forks die with it."""
+        """Let the zygote end; its supervisors kill their forks when their doors close."""
+        self._control.close()
         self._process.kill()
         self._process.wait()
         self._errors.close()

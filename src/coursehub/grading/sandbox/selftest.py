@@ -55,7 +55,7 @@ def missing(sandbox: Any) -> list[str]:
         SandboxError: the sandbox does not run at all.
     """
     found: list[str] = []
-    with sandbox.worker(student=SCRIPT, judge=SCRIPT, imports="") as worker:
+    with sandbox.worker(student=SCRIPT, judge=SCRIPT) as worker:
         found += _standing(worker)
         for check in (_memory, _output, _lingering):
             found += check(worker)

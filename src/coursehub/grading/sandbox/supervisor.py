@@ -19,11 +19,12 @@ from coursehub.grading.limits import MiB
 from coursehub.grading.sandbox import frames, kernel
 from coursehub.grading.sandbox.confine import Means
 from coursehub.grading.sandbox.fork import Fork, Task, fork
+from coursehub.grading.sandbox.groups import Group
+from coursehub.grading.sandbox.meter import LOOK_SECONDS, Meter
 
 CHUNK = 1 << 18
 WAITING = 8 * MiB  # to the host: beyond it nothing more is taken from the process
 SAID = 4096
-LOOK_SECONDS = 0.1  # between looks at what no control group, no mount holds to its limit
 GONE_SECONDS = 5.0
 READ, WRITE = select.POLLIN, select.POLLOUT
 
@@ -32,10 +33,16 @@ def supervise(task: Task, means: Means, host_in: int, host_out: int) -> None:
     """Run `task` from its start to its end, relaying frames."""
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     try:
-        started = fork(task, means)
+        group = Group.make(means.homes, str(os.getpid()), task.limits) if means.homes else None
+        meter = Meter(task.limits, means, group, task.folder)
+        started = fork(task, means, group)
     except OSError as error:
         return _answer(host_out, frames.pack_json(frames.FAILED, text=str(error)))
-    Supervisor(started, task, means, host_in, host_out).run()
+    try:
+        Supervisor(started, task, means, meter, host_in, host_out).run()
+    finally:
+        if group:
+            group.remove()
 
 
 def _answer(pipe: int, data: bytes) -> None:
@@ -52,11 +59,18 @@ class Supervisor:
     """Relays until the host says END; then kills everything."""
 
     def __init__(
-        self, started: Fork, task: Task, means: Means, host_in: int, host_out: int
+        self,
+        started: Fork,
+        task: Task,
+        means: Means,
+        meter: Meter,
+        host_in: int,
+        host_out: int,
     ) -> None:
         """Take over a fork that has just been started."""
-        self._fork, self._means = started, means
+        self._fork, self._meter = started, meter
         self._limits, self._folder = task.limits, task.folder
+        self._namespaces = means.namespaces
         self._host_in, self._host_out = host_in, host_out
         self._from_host, self._to_host = bytearray(), bytearray()
         self._from_process, self._to_process = bytearray(), bytearray()
@@ -66,9 +80,6 @@ class Supervisor:
         self._wanted = True  # until the host says END
         self._ended = False
         self._alive = True
-        self._baseline = 0
-        self._next_look = 0.0
-        self._kills = _kills_for_memory()
 
     def run(self) -> None:
         """Relay, then clean up."""
@@ -92,12 +103,11 @@ class Supervisor:
             poll.register(self._fork.said, READ)
         if self._reports_open:
             poll.register(self._fork.reports, READ)
-        looking = not self._means.group and not self._ended
+        looking = self._meter.looking and not self._ended
         for number, event in poll.poll(LOOK_SECONDS * 1000 if looking else None):
             self._serve(number, event)
-        if looking and time.monotonic() > self._next_look:
-            self._look()
-            self._next_look = time.monotonic() + LOOK_SECONDS
+        if looking and (over := self._meter.over(self._fork.init)):
+            self._end(*over)
 
     def _serve(self, number: int, event: int) -> None:
         if number == self._host_in:
@@ -208,7 +218,7 @@ class Supervisor:
             self._ended = True
             self._to_host += frames.pack_json(frames.FAILED, text=facts["failed"])
         elif "up" in facts:
-            self._baseline = facts["resident"]
+            self._meter.tare(facts["resident"])
             with suppress(OSError):
                 Path(f"/proc/{self._fork.init}/oom_score_adj").write_text("0")
             self._to_host += frames.pack_json(frames.UP, uid=self._fork.uid)
@@ -218,8 +228,8 @@ class Supervisor:
     def _ended_by(self, number: int, code: int, peak: int = 0) -> None:
         """Say how it ended, after what it had sent before."""
         self._drain()
-        if number == signal.SIGKILL and _kills_for_memory() > self._kills:
-            self._end("memory", self._too_much_memory(), peak)
+        if number == signal.SIGKILL and self._meter.killed_for_memory():
+            self._end("memory", self._meter.too_much_memory(), peak)
         elif number:
             self._end("killed", f"it was ended by {_name(number)}", peak)
         else:
@@ -242,21 +252,6 @@ class Supervisor:
         said = self._said.decode(errors="replace")
         self._to_host += frames.pack_json(frames.EXIT, why=why, text=text, peak=peak, said=said)
 
-    # Limits that no control group keeps.
-
-    def _look(self) -> None:
-        processes = kernel.descendants(self._fork.init)
-        held = sum(max(0, kernel.bytes_in("RssAnon", p) - self._baseline) for p in processes)
-        if held > self._limits.memory:
-            self._end("memory", self._too_much_memory(), held)
-        if not self._means.namespaces:
-            space, files = _size(self._folder)
-            if space > self._limits.disk or files > self._limits.inodes:
-                self._end("killed", "it filled its disk space and was ended")
-
-    def _too_much_memory(self) -> str:
-        return f"it needed more than {self._limits.memory / MiB:,.0f} MiB of memory"
-
     # The end.
 
     def _kill(self) -> None:
@@ -267,15 +262,14 @@ class Supervisor:
         if self._channel_open:
             self._close_channel()
         self._said_open = self._reports_open = False
-        if not self._means.namespaces:
+        if not self._namespaces:
             _kill_all(self._fork.init)
         os.kill(self._fork.init, signal.SIGKILL)
         # With a process namespace this waits for everything in it.
         os.waitpid(self._fork.init, 0)
-        if not self._means.namespaces:
+        if not self._namespaces:
             _kill_all(os.getpid())
-            for name in ("work", "tmp"):
-                shutil.rmtree(f"{self._folder}/{name}", ignore_errors=True)
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _kill_all(ancestor: int) -> None:
@@ -293,17 +287,6 @@ def _kill_all(ancestor: int) -> None:
             os._exit(1)  # the host sees that it is not gone
 
 
-def _size(folder: str) -> tuple[int, int]:
-    """Bytes and files below `folder`, as far as they can be looked at."""
-    space = files = 0
-    for path, folders, names in os.walk(folder):
-        files += len(folders) + len(names)
-        for name in names:
-            with suppress(OSError):
-                space += os.lstat(f"{path}/{name}").st_blocks * 512
-    return space, files
-
-
 def _read(number: int) -> bytes:
     return os.read(number, CHUNK)
 
@@ -313,14 +296,3 @@ def _name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def _kills_for_memory() -> int:
-    """How many processes of this control group the kernel has killed for want of memory."""
-    for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
-        with suppress(OSError):
-            for line in Path(path).read_text().splitlines():
-                name, value = line.split()
-                if name == "oom_kill":
-                    return int(value)
-    return 0

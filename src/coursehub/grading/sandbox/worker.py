@@ -1,10 +1,9 @@
-"""A worker: two warm zygotes, one for the student's side and one for the judge's."""
+"""A worker: ways into two warm zygotes, for the student's side and the judge's."""
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 
 from coursehub.grading.limits import Limits
 from coursehub.grading.sandbox.channel import Channel
@@ -26,29 +25,22 @@ class Worker:
     """Runs one hand-in at a time."""
 
     def __init__(
-        self,
-        start: Callable[[list[str]], Running],
-        *,
-        student: str = STUDENT_SIDE,
-        judge: str = JUDGE_SIDE,
-        imports: str | None = None,
+        self, enter: Mapping[str, Callable[[], Running]], student: str, judge: str
     ) -> None:
-        """Start both zygotes; they warm up meanwhile.
+        """Have both zygotes started; they warm up meanwhile.
 
         Args:
-            start: Starts a zygote with these arguments.
+            enter: Side -> opens a way into a zygote for it.
             student: What runs on the student's side.
             judge: What runs on the judge's side.
-            imports: Modules that the zygotes import, with commas; by default what courses use.
         """
         self._mains = {"student": student, "judge": judge}
-        some = [] if imports is None else ["--imports", imports]
-        self.links = {
-            side: Link(f"{side}'s zygote", partial(start, ["--preload", main, *some]))
-            for side, main in self._mains.items()
-        }
-        for link in self.links.values():
-            link.start()
+        self.links = {side: Link(f"{side}'s zygote", way) for side, way in enter.items()}
+        try:
+            self._each(Link.start)
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def processes(
@@ -73,7 +65,7 @@ class Worker:
             self._each(Link.finish)
 
     def close(self) -> None:
-        """End both zygotes."""
+        """Leave both zygotes."""
         self._each(Link.kill)
 
     def _each(self, what: Callable[[Link], None]) -> None:
