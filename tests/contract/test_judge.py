@@ -116,7 +116,7 @@ STOCK = {
         "    def __eq__(self, o): return self.x == o.x\n"
         "    def __lt__(self, o): return self.x < o.x",
         "assert V(1) + V(2) == V(3) and not V(1) == V(2) and V(1) != V(2) and V(1) < V(2)\n"
-        "assert (V(2) * 3).x == 6",
+        "assert (V(2) + V(3)).x == 5",
     ),
     "iteration": (
         "def count(n):\n    for i in range(n): yield i\nclass Bag:\n"
@@ -219,6 +219,12 @@ ATTACKS = {
     "int subclass": "class I(int):\n    def __eq__(self, o): return True\n"
     "    def __sub__(self, o): return 0\n    __hash__ = int.__hash__\n"
     "def square(x): return I(9)",
+    "all in one": "class E:\n    def same(self, *a): return self\n"
+    "    __sub__ = __rsub__ = __abs__ = __lt__ = __le__ = __add__ = __radd__ = same\n"
+    "    def __bool__(self): return True\n    def __len__(self): return 1\n"
+    "def square(x): return E()",
+    "a difference of nothing": "class E:\n    def __sub__(self, o): return self\n"
+    "    __rsub__ = __sub__\n    def __abs__(self): return 0.0\ndef square(x): return E()",
     "class for a function": "class square:\n    def __init__(self, x): pass\n"
     "    def __eq__(self, o): return True\n    def __rsub__(self, o): return 0\n"
     "    def __sub__(self, o): return 0",

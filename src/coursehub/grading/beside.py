@@ -9,9 +9,9 @@ import builtins
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from coursehub.grading.credit import credit
+from coursehub.grading.credit import counts, credit
 from coursehub.grading.decoys import Decoy, changed_test, plain_decoys
-from coursehub.grading.plan import Step
+from coursehub.grading.plan import Step, parse
 from coursehub.grading.student import Claim, Student
 from coursehub.grading.ties import definitions, leaks
 from coursehub.grading.verdict import CellResult
@@ -85,7 +85,8 @@ class Beside:
         self, step: Step, result: CellResult, claim: Claim, lost: str, yes: bool
     ) -> CellResult:
         why = _WHY.format(cell=step.cell)
-        points, message = credit(claim.value, step.points)
+        ends = counts(parse(step.source))
+        points, message = credit(claim.value, step.points, counts=ends)
         if lost:
             points, message, doubt = 0.0, lost, f"{why}; there the process ended."
         elif yes:

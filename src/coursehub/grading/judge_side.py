@@ -112,7 +112,9 @@ class Judge:
         for output in ran.outputs if hidden else ():
             if output["output_type"] == "error":
                 output["evalue"] = error.partition(": ")[2]
-        points, remark = (0.0, error) if error else credit(ran.value, message["points"])
+        points, remark = 0.0, error
+        if not error:
+            points, remark = credit(ran.value, message["points"], counts=message["counts"])
         self._far.end_of_cell()
         return {
             "points": points,

@@ -20,6 +20,11 @@ _GRAPHS = {"torch", "jax", "tensorflow", "autograd"}
 _A_LAMBDA, _A_FUNCTION = "a lambda", "a function of the test's"
 CALLBACKS = {_A_LAMBDA, _A_FUNCTION}
 """What the student's code may call back: it runs in the judge, on plain values."""
+_OPERATORS = {
+    f"__{kind}{name}__"
+    for kind in ("", "r")
+    for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
+}
 # Methods that return the object itself.
 _SAME = {"to", "eval", "train", "cpu", "cuda", "double", "float", "half", "manual_seed", "apply"}
 
@@ -40,6 +45,7 @@ class Scope:
         results: Names of what the student's code returned.
         paths: Dotted paths of what answers call.
         local: The scope is a function's.
+        operators: A class of the student's has operators of its own.
     """
 
     functions_of_theirs: set[str] = field(default_factory=set)
@@ -54,6 +60,7 @@ class Scope:
     paths: set[str] = field(default_factory=set)
     classes_of_theirs: set[str] = field(default_factory=set)
     local: bool = False
+    operators: bool = False
 
     def learn(self, tree: ast.Module, *, theirs: bool = False, proxied: Iterable[str] = ()) -> None:
         """Learn what a cell defines; `theirs` where the student writes it."""
@@ -67,6 +74,7 @@ class Scope:
                 case ast.FunctionDef() if theirs:
                     self.functions_of_theirs.add(node.name)
                 case ast.ClassDef() if theirs:
+                    self.operators |= any(_operator(each) for each in node.body)
                     self.functions_of_theirs.add(node.name)
                     self.classes_of_theirs.add(node.name)
                 case ast.FunctionDef() if node.name not in self.proxied:
@@ -258,6 +266,11 @@ class Scope:
                     scope.bind(target, node.value)
         returns = [n.value for n in ast.walk(function) if isinstance(n, ast.Return)]
         return next((w for value in returns if (w := scope.live(value, depth - 1))), "")
+
+
+def _operator(node: ast.stmt) -> bool:
+    """Whether a method is one for an operator of arithmetic."""
+    return isinstance(node, ast.FunctionDef) and node.name in _OPERATORS
 
 
 def _statements(body: list[ast.stmt]) -> list[ast.stmt]:

@@ -1,8 +1,8 @@
 """Stand-ins, in the judge, for objects of the student's process.
 
 A test uses them as it would the objects. Two rules keep them from deciding a test: a value of the
-judge's is never compared with a stand-in on the student's side (they are simply not equal), and an
-operator on a stand-in and a plain value may only give another stand-in.
+judge's is never compared with a stand-in on the student's side (they are simply not equal), and no
+operator takes a stand-in and a plain value: what it gave would be the student's word, not a value.
 """
 
 import builtins
@@ -203,12 +203,11 @@ def _converting(name: str) -> Callable[[Handle], Any]:
 def _operating(name: str, swapped: bool = False) -> Callable[..., Any]:
     def operate(self: Handle, *other: Any) -> Any:
         operands = [*other, self] if swapped else [self, *other]
-        result = self._far_ask("operate", name, operands)
-        if not is_handle(result) and not all(is_handle(each) for each in operands):
+        if not all(is_handle(each) for each in operands):
             raise NotJudgeable(
                 f"got an object of type {self._far_kind} where the test needs a plain value"
             )
-        return result
+        return self._far_ask("operate", name, operands)
 
     return operate
 

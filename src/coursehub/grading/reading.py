@@ -191,6 +191,11 @@ class Reader(ast.NodeVisitor):
         if not (self.scope.theirs(node.left) and self.scope.theirs(node.right)):
             for side in (node.left, node.right):
                 self._by_value(node, side, "arithmetic")
+                if self.scope.operators and self.scope.returned(side):
+                    self.note(
+                        node, f"computes with {_short(side)}, which may be of the student's class",
+                        "Reduce it to plain values in a set-up function named probe_...",
+                    )  # fmt: skip
 
     def visit_Compare(self, node: ast.Compare) -> None:
         """A comparison: by identity it says nothing about what has travelled."""

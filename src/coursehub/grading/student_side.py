@@ -277,10 +277,10 @@ def _local(name: str, text: str) -> BaseException:
 
 
 def _plain_number(value: Any) -> float | None:
-    """A number, as partial credit is; of a numpy scalar its value."""
-    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
+    """A number or truth value, as partial credit is; of an array without dimensions its value."""
+    if type(value).__module__ in ("numpy", "torch") and getattr(value, "shape", None) == ():
         value = value.item()
-    return value if type(value) in (int, float) else None
+    return value if type(value) in (int, float, bool) else None
 
 
 def _text(error: BaseException) -> str:

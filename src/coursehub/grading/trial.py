@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from coursehub.errors import SandboxError, TimedOut
 from coursehub.grading import wire
 from coursehub.grading.beside import Beside
+from coursehub.grading.credit import counts
 from coursehub.grading.limits import Limits
 from coursehub.grading.plan import Step, parse
 from coursehub.grading.sandbox.channel import Channel, Ended
@@ -137,7 +138,8 @@ class _Trial:
         if self._student.lost:
             return self._manual(step, replace(result, message=self._student.lost))
         begun = time.monotonic()
-        told = {"source": step.source, "points": float(step.points)}
+        told: dict[str, Any] = {"source": step.source, "points": float(step.points)}
+        told["counts"] = counts(parse(step.source))
         report = self._ask_judge({"op": "test", **told})
         points = float(report["points"])
         if not 0 <= points <= step.points:
