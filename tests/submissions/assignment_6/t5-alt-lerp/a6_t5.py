@@ -1,0 +1,60 @@
+def ema_update_(target, online, m):
+    """Move the target network's parameters towards the online ones, in place; copy the buffers.
+
+    target   module to change; its tensors stay the same objects and out of any graph
+    online   module of the same structure; not changed
+    m        momentum in [0,1]: 1 keeps the target's parameters, 0 copies the online ones
+    returns  None
+    """
+    # >>> your code starts here
+    for p, o in zip(target.parameters(), online.parameters()):
+        p.data.lerp_(o.data, 1 - m)
+    theirs = dict(online.named_buffers())
+    for name, buffer in target.named_buffers():
+        buffer.copy_(theirs[name])
+    # <<< your code ends here
+
+
+class FeatureQueue:
+    """The last K keys of width D, first in, first out."""
+
+    def __init__(self, K, D):
+        self.K = K
+        self.rows = torch.zeros(K, D)
+        self.next = 0  # where the next key goes
+        self.count = 0  # how many rows hold a key
+
+    def enqueue(self, keys):
+        """Store keys [n,D], n >= 1; the oldest ones make room. Of a batch of more than K the last K stay."""
+        # >>> your code starts here
+        for key in keys.detach().clone():
+            self.rows[self.next] = key
+            self.next = (self.next + 1) % self.K
+            self.count += self.count < self.K
+        # <<< your code ends here
+
+    def features(self):
+        """Return the stored keys [count,D], in any order, without gradient."""
+        # >>> your code starts here
+        return self.rows[: self.count]
+        # <<< your code ends here
+
+
+def moco_logits(q, k, queue, tau):
+    """The logits of MoCo; the right class is 0 in every row.
+
+    q         queries [B,D], which receive gradient
+    k         their positive keys [B,D], which do not
+    queue     negative keys [K,D], which do not either
+    tau       temperature
+    returns   [B,1+K]; q, k and queue are normalised row by row inside
+    """
+    # >>> your code starts here
+    with torch.no_grad():
+        k = k / k.norm(dim=1, keepdim=True)
+        queue = queue / queue.norm(dim=1, keepdim=True)
+    q = q / q.norm(dim=1, keepdim=True)
+    l_pos = torch.einsum("nc,nc->n", q, k).unsqueeze(-1)
+    l_neg = torch.einsum("nc,kc->nk", q, queue)
+    return torch.cat((l_pos, l_neg), 1).div(tau)
+    # <<< your code ends here
