@@ -102,10 +102,14 @@ def grade(
 
 @dataclass
 class Grader:
-    """Grades one hand-in after the other in a worker that stays warm; a broken one is replaced."""
+    """Grades one hand-in after the other in a worker that stays warm; a broken one is replaced.
+
+    One that lacks what another assignment imports is replaced by one that has both.
+    """
 
     sandbox: Any
     _worker: Any = None
+    _imports: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _ended: bool = False
     _open: ExitStack = field(default_factory=ExitStack)
 
@@ -149,8 +153,16 @@ class Grader:
     def _ready(self, source: Source) -> Any:
         if self._ended:
             raise SandboxError("grading was stopped")
+        known = self._imports
+        both = {
+            side: tuple(dict.fromkeys((*known.get(side, ()), *names)))
+            for side, names in modules_of(source).items()
+        }
+        if both != known:
+            self.close()
+            self._imports = both
         if self._worker is None:
-            self._worker = self._open.enter_context(self.sandbox.worker(imports=modules_of(source)))
+            self._worker = self._open.enter_context(self.sandbox.worker(imports=both))
         return self._worker
 
     def __enter__(self) -> Self:
