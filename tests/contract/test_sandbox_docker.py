@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import docker
 import pytest
+from docker.models.containers import Container
 
 from coursehub.errors import SandboxUnavailable
 from coursehub.grading.sandbox import Sandbox, open_sandbox
@@ -145,6 +146,35 @@ def test_a_gpu_that_is_not_there_is_an_error(sandbox: Sandbox) -> None:
         sandbox.worker(student=SCRIPT, judge=SCRIPT, gpu="nvidia.com/gpu=77"),
     ):
         pass
+
+
+def test_containers_of_a_grader_that_was_a_container_are_swept_with_it(
+    engine: docker.DockerClient, images: None
+) -> None:
+    def start(owner: str) -> Container:
+        labels = {LABEL: "zygote", OWNER: owner}
+        return engine.containers.run(
+            "coursehub/hub:latest",
+            ["sleep", "600"],
+            labels=labels,
+            detach=True,
+            network_mode="none",
+        )
+
+    grader = start("another-machine:7:1")
+    left, held = start("0123456789ab:7:1"), start(f"{grader.id[:12]}:7:1")
+    try:
+        sweep(engine)
+        there = {each.id for each in engine.containers.list(filters={"label": LABEL})}
+        assert left.id not in there and {grader.id, held.id} <= there
+        grader.remove(force=True)
+        sweep(engine)
+        there = {each.id for each in engine.containers.list(filters={"label": LABEL})}
+        assert held.id not in there
+    finally:
+        for container in engine.containers.list(all=True, filters={"label": LABEL}):
+            if container.id in (grader.id, left.id, held.id):
+                container.remove(force=True)
 
 
 def test_no_image_is_an_error_with_a_remedy(images: None) -> None:
