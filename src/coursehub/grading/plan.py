@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
@@ -94,9 +95,15 @@ def kind_of(cell: "NotebookNode") -> Kind:
 def parse(text: str) -> ast.Module | None:
     """Parse a cell of the source as IPython would, magics and all; None where it is no Python."""
     try:
-        return _tree(TransformerManager().transform_cell(text))
+        return _tree(_transformed(text))
     except (SyntaxError, ValueError, RuntimeError, MemoryError):
         return None
+
+
+@lru_cache(maxsize=1024)
+def _transformed(text: str) -> str:
+    """The cell as plain Python; the same few are asked for with each hand-in."""
+    return TransformerManager().transform_cell(text)
 
 
 def parse_theirs(text: str) -> ast.Module | None:

@@ -22,6 +22,7 @@ from traitlets.config import Config
 
 from coursehub.errors import CourseHubError
 from coursehub.grading import pipeline
+from coursehub.grading.connections import one_engine
 from coursehub.grading.regular import handed_in, read_regular
 from coursehub.grading.turns import turn
 from coursehub.grading.verdict import Verdict
@@ -145,6 +146,7 @@ def autograde(
     workers = min(jobs or os.cpu_count() or 1, max(len(students), 1))
     with ExitStack() as stack:
         stack.enter_context(_logged(log))
+        stack.enter_context(one_engine())
         desk = stack.enter_context(_Desk(make_config(), assignment, workers))
         pool = ThreadPoolExecutor(workers + 1)  # one is written meanwhile
         # Also on Ctrl-C: nobody waits for those that have not begun.
