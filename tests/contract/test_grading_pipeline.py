@@ -288,6 +288,36 @@ def test_an_error_in_our_own_parts_concerns_one_hand_in_alone(
         grader.grade(NOTHING, Path("alice"))
 
 
+def test_a_gpu_is_lent_for_as_long_as_hand_ins_need_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker has it, and it goes back before a worker without one starts."""
+    happened: list[str] = []
+
+    @contextmanager
+    def lend() -> Iterator[str]:
+        happened.append("lent")
+        yield "nvidia.com/gpu=0"
+        happened.append("back")
+
+    class Sandbox(Flaky):
+        @contextmanager
+        def worker(self, **wanted: object) -> Iterator[object]:
+            happened.append(f"worker with {wanted.get('gpu')}")
+            yield self
+
+    def grade(source: object, folder: Path, worker: object, **_: object) -> pipeline.Graded:
+        verdict = Verdict(folder.name, "graded", "", {}, {}, (), (), 0.0)
+        return pipeline.Graded(verdict, {}, {}, 0)
+
+    monkeypatch.setattr(pipeline, "grade", grade)
+    with pipeline.Grader(Sandbox(0), lend) as grader:
+        for gpu in (True, True, False):
+            grader.grade(NOTHING, Path("alice"), gpu=gpu)
+
+    assert happened == ["lent", "worker with nvidia.com/gpu=0", "back", "worker with None"]
+    with pipeline.Grader(Sandbox(0)) as grader, pytest.raises(SandboxError, match="gpu: true"):
+        grader.grade(NOTHING, Path("alice"), gpu=True)
+
+
 @pytest.mark.parametrize("when", ["one is done", "one is half recorded"])
 def test_after_a_kill_it_goes_on_and_grades_nothing_twice(tmp_path: Path, when: str) -> None:
     """`coursehub autograde`, killed in the middle of its work, and started again."""

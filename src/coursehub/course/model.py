@@ -127,6 +127,7 @@ class GradingLimits(Section):
         cell: The time of one cell.
         call: The time of one call that a test makes.
         total: The time of the whole notebook.
+        gpu: Whether its answers run with a GPU of their own.
     """
 
     memory_mb: Number | None = None
@@ -137,6 +138,7 @@ class GradingLimits(Section):
     cell: Duration | None = None
     call: Duration | None = None
     total: Duration | None = None
+    gpu: bool = False
 
     @model_validator(mode="after")
     def _time_for_a_cell(self) -> Self:

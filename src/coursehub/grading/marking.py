@@ -55,7 +55,12 @@ class Marking:
             known = self.course.assignment(assignment)
         except NotFound:
             return policy
-        return {**policy, "limits": limits_of(known.limits), "modules": known.extra_files}
+        return {
+            **policy,
+            "limits": limits_of(known.limits),
+            "modules": known.extra_files,
+            "gpu": known.limits.gpu,
+        }
 
     def __call__(self, source: Path, handed_in: Path) -> Graded:
         """Grade a hand-in; `source` is the instructor's folder, named as the assignment.
@@ -86,7 +91,8 @@ class Marking:
             image=self.settings.student_image,
         )
         with opened as sandbox, Bench(sandbox, workers) as bench:
-            with bench.preparing(source):
+            gpu = self.options(source.name).get("gpu", False)
+            with bench.preparing(source, gpu=gpu):
                 require_real(sandbox)
             yield lambda source, handed_in: bench.grade(
                 load_source(source), handed_in, **self.options(source.name)
@@ -126,7 +132,7 @@ class Bench:
             self._free.put(grader)
 
     @contextmanager
-    def preparing(self, folder: Path) -> Iterator[None]:
+    def preparing(self, folder: Path, *, gpu: bool = False) -> Iterator[None]:
         """Have all workers warm up for the assignment in `folder`, beside what the context does.
 
         Where there is none that can be read, that is told for each hand-in.
@@ -137,7 +143,7 @@ class Bench:
             yield
             return
         with ThreadPoolExecutor(len(self._graders)) as pool:
-            started = [pool.submit(grader.prepare, source) for grader in self._graders]
+            started = [pool.submit(grader.prepare, source, gpu=gpu) for grader in self._graders]
             yield
             for each in started:
                 each.result()

@@ -8,17 +8,19 @@ person sees of it is a `Verdict`.
 import logging
 import secrets
 import time
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import nbformat
 from nbformat import NotebookNode
 
 from coursehub.course.model import EditPolicy
-from coursehub.errors import SandboxError
+from coursehub.errors import SandboxError, SandboxUnavailable
 from coursehub.grading.imports import modules_of
 from coursehub.grading.intake import Rejected, Submission, read_submission
 from coursehub.grading.limits import Limits
@@ -105,52 +107,65 @@ class Grader:
     """Grades one hand-in after the other in a worker that stays warm; a broken one is replaced.
 
     One that lacks what another assignment imports is replaced by one that has both.
+
+    Attributes:
+        sandbox: where.
+        lend: lends a GPU that nobody else has while the context lasts: its name by CDI, or the
+            engine's request for it. None where there are none to be had.
     """
 
     sandbox: Any
+    lend: Callable[[], AbstractContextManager[Any]] | None = None
     _worker: Any = None
     _imports: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _with_gpu: bool = False
     _ended: bool = False
     _open: ExitStack = field(default_factory=ExitStack)
 
-    def prepare(self, source: Source) -> None:
+    def prepare(self, source: Source, *, gpu: bool = False) -> None:
         """Have the worker warm up for this assignment.
 
         Raises:
             SandboxError: there is none to be had.
         """
-        self._ready(source)
+        self._ready(source, gpu)
 
-    def grade(self, source: Source, folder: Path, **options: Any) -> Graded:
+    def grade(self, source: Source, folder: Path, *, gpu: bool = False, **options: Any) -> Graded:
         """Grade as `grade` does; what fails for reasons of ours is tried once more, afresh.
+
+        Args:
+            source: as there.
+            folder: as there.
+            gpu: the student's side has a GPU, which is kept until hand-ins without one come.
+            options: as there.
 
         Raises:
             SandboxError: it failed twice.
         """
         try:
-            graded = self._grade(source, folder, options)
+            graded = self._grade(source, folder, gpu, options)
         except SandboxError as error:
             log.warning("%s is graded once more: %s", folder, error)
             self.close()
-            graded = self._grade(source, folder, options)
+            graded = self._grade(source, folder, gpu, options)
         return graded if self.sandbox.real else replace(graded, caveat=caveat(self.sandbox))
 
     def close(self) -> None:
-        """End the worker; the next hand-in gets a new one."""
+        """End the worker and give its GPU back; the next hand-in gets a new one."""
         self._worker = None
         self._open.close()
 
-    def _grade(self, source: Source, folder: Path, options: dict[str, Any]) -> Graded:
+    def _grade(self, source: Source, folder: Path, gpu: bool, options: dict[str, Any]) -> Graded:
         """Grade; whatever goes wrong in our own parts concerns this hand-in alone."""
         try:
-            return grade(source, folder, self._ready(source), **options)
+            return grade(source, folder, self._ready(source, gpu), **options)
         except SandboxError:
             raise
         except Exception as error:
             log.exception("%s could not be graded", folder)
             raise SandboxError(f"grading itself failed: {error!r}") from error
 
-    def _ready(self, source: Source) -> Any:
+    def _ready(self, source: Source, gpu: bool) -> Any:
         if self._ended:
             raise SandboxError("grading was stopped")
         known = self._imports
@@ -158,12 +173,23 @@ class Grader:
             side: tuple(dict.fromkeys((*known.get(side, ()), *names)))
             for side, names in modules_of(source).items()
         }
-        if both != known:
+        if both != known or gpu != self._with_gpu:
             self.close()
-            self._imports = both
+            self._imports, self._with_gpu = both, gpu
         if self._worker is None:
-            self._worker = self._open.enter_context(self.sandbox.worker(imports=both))
+            lent = {"gpu": self._lent()} if gpu else {}
+            worker = self.sandbox.worker(imports=both, **lent)
+            self._worker = self._open.enter_context(worker)
         return self._worker
+
+    def _lent(self) -> Any:
+        """A GPU, until the worker ends."""
+        if self.lend is None:
+            raise SandboxUnavailable(
+                "the assignment's hand-ins need a GPU, and none is lent for grading here",
+                remedy="Take `gpu: true` out of its limits in course.yml",
+            )
+        return self._open.enter_context(self.lend())
 
     def __enter__(self) -> Self:
         return self
@@ -196,7 +222,7 @@ def _tried(
     """Run a notebook's steps in processes of its own, gone when this returns."""
     given = course_files(source, modules)
     theirs = {**given, **own_files(source, submission)}
-    beside = unprotected(source.notebooks[name])
+    beside = _unprotected(nbformat.writes(source.notebooks[name]))
     with worker.processes(limits, theirs, given) as processes:
         results = hold(rebuilt.steps, processes, seed=seed, limits=limits, unprotected=beside)
     known = {result.cell for result in results}
@@ -204,6 +230,12 @@ def _tried(
         if step.kind == "test" and step.cell not in known:
             raise SandboxError(f"the judge said nothing about {step.cell}")
     return results
+
+
+@lru_cache(maxsize=64)
+def _unprotected(notebook: str) -> frozenset[str]:
+    """Look once, not once a hand-in."""
+    return unprotected(nbformat.reads(notebook, as_version=4))
 
 
 def _texts(rebuilt: Mapping[str, Rebuilt]) -> dict[str, NotebookNode]:
