@@ -10,6 +10,10 @@ from coursehub.grading.source import Source
 
 # What takes time, and neither starts threads nor keeps what forks must not share.
 WARM = {"matplotlib", "numpy", "pandas", "PIL", "scipy", "sklearn", "torch", "torchvision"}
+# What IPython imports with its first shell, its first cell and its first error.
+SHELL = ("IPython.core.application", "IPython.core.completerlib", "IPython.core.logger",
+         "IPython.core.magics", "stack_data", "executing.executing",
+         "pygments.formatters.terminal256")  # fmt: skip
 # What torch imports when the first optimiser is made; it takes a second.
 OPTIMISER = "torch._dynamo"
 # What a notebook draws with.
@@ -42,7 +46,7 @@ def modules_of(source: Source) -> Imports:
     text = "".join(cell.source for each in source.notebooks.values() for cell in each.cells)
     text += "".join(content.decode(errors="replace") for content in source.modules.values())
     trains = [OPTIMISER] if "torch" in found and "optim" in text else []
-    return {"student": (*found, *trains), "judge": tuple(found)}
+    return {"student": (*SHELL, *found, *trains), "judge": (*SHELL, *found)}
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:
