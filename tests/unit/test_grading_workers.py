@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nbformat.v4 import new_code_cell, new_notebook
 
+from coursehub.grading.imports import SHELL
 from coursehub.grading.pipeline import Grader
 from coursehub.grading.source import Source
 
@@ -21,7 +22,7 @@ class Rooms:
 
     @contextmanager
     def worker(self, imports: Mapping[str, tuple[str, ...]]) -> Iterator[object]:
-        self.opened.append(set(imports["judge"]))
+        self.opened.append(set(imports["judge"]) - set(SHELL))
         self.open += 1
         yield object()
         self.open -= 1
