@@ -9,6 +9,7 @@ from functools import cache
 
 import pytest
 
+from coursehub.course.load import load_course
 from coursehub.grading.handin import read_notebook, reference_answers
 from coursehub.grading.lint import problems as not_judged_outside
 from coursehub.grading.verdict import Verdict
@@ -24,6 +25,16 @@ CHOSEN = [
     for case in chosen(assignment.cases)
 ]
 each_assignment = pytest.mark.parametrize("assignment", ASSIGNMENTS, ids=lambda each: each.name)
+
+
+def test_every_assignment_of_the_course_is_there() -> None:
+    """Source, release and rubric of each assignment in course.yml."""
+    course = load_course(CHECKOUT / "course.yml")
+    notebooks = [f"{each.name}.ipynb" for each in ASSIGNMENTS]
+    assert notebooks == [each.notebook for each in course.assignments]
+    for assignment in ASSIGNMENTS:
+        assert assignment.release.is_dir()
+        assert (assignment.solutions / "rubric.md").is_file()
 
 
 @each_assignment
