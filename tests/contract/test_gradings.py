@@ -38,13 +38,15 @@ SLOW = "import time\ndef double(x):\n    time.sleep(3)\n    return 2 * x"
 
 
 @pytest.fixture(scope="module")
-def course(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Miniature:
+def course(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Miniature]:
     """A course whose queue is in PostgreSQL; the gradebook is SQLite, which nobody tests here."""
     url = postgres.url("course", postgres.database("course"))
-    migrations.upgrade(connect(url))
+    engine = connect(url)
+    migrations.upgrade(engine)
     state = tmp_path_factory.mktemp("gradings")
     text = open_course(now=datetime.now(UTC))
-    return Miniature(prepare(state, text, database=url, gradings_at_once=1))
+    yield Miniature(prepare(state, text, database=url, gradings_at_once=1))
+    engine.dispose()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 The server's time zone is neither UTC nor the course's.
 """
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -70,10 +71,11 @@ THREADS = 8
 
 
 @pytest.fixture
-def engine(postgres: Postgres) -> Engine:
+def engine(postgres: Postgres) -> Iterator[Engine]:
     engine = connect(postgres.url("course", postgres.database("course")))
     migrations.upgrade(engine)
-    return engine
+    yield engine
+    engine.dispose()  # a server has so many connections, and each test a database of its own
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def test_servers_and_kernels_outlive_the_hub(
     model = course.session("alice").http.get("/hub/api/users/alice").json()
     assert model["servers"][""]["ready"], "the hub forgot the server"
     with course.client("alice") as client:
-        assert [each.assignment for each in client.assignments().assignments] == ["assignment_1"]
+        assert "assignment_1" in {each.assignment for each in client.assignments().assignments}
 
 
 def test_a_kernel_runs_on_while_the_hub_is_down(
