@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from coursehub.errors import TimedOut
+from coursehub.grading.effects import gentle_functions
 from coursehub.grading.limits import Limits
 from coursehub.grading.marks import released_text
-from coursehub.grading.plan import Step, defined_names, imports_of
+from coursehub.grading.plan import Step, defined_names, imports_of, parse
 from coursehub.grading.sandbox.channel import Ended
 from coursehub.grading.trial import hold
 from coursehub.grading.verdict import CellResult
@@ -113,6 +114,7 @@ def notebook(text: str, answers: dict[str, str] | None = None) -> tuple[Step, ..
                 manual=False,
                 defines=defined_names(source),
                 imports=imports_of(source),
+                gentle=gentle_functions(parse(source)) if kind == "answer" else frozenset(),
                 released=_released(source) if kind == "test" else "",
             )
         )

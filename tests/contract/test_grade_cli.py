@@ -139,6 +139,26 @@ def test_for_people_there_is_a_line_each(folders: Folders) -> None:
     assert "graded, 5 of 5 points" in run.stdout
 
 
+def test_odd_hand_ins_get_verdicts_and_stop_nobody(folders: Folders) -> None:
+    """A file, a link, an empty folder, one twice; more jobs than hand-ins; paths of all forms."""
+    right = folders.hand_in("right ones 100%", handed_in(RIGHT))
+    empty = folders.root / "empty"
+    empty.mkdir()
+    link = folders.root / "link"
+    link.symlink_to(right)
+    lone = right / "homework.ipynb"
+    relative = os.path.relpath(right)
+    given = [lone, link, empty, f"{right}/", relative, right]
+    run = grade(folders.source, *given, "--json", "--sandbox=process", "--jobs=16")
+    assert run.returncode == 0, run.stderr
+    found = lines(run)
+    assert [Path(line["submission"]) for line in found] == [Path(str(each)) for each in given]
+    assert [line["status"] for line in found] == ["rejected"] * 3 + ["graded"] * 3
+    reasons = [line["reason"] for line in found[:3]]
+    assert "no folder" in reasons[0] and "a link" in reasons[1] and "nothing" in reasons[2]
+    assert all(sum(line["points"].values()) == 5 for line in found[3:])
+
+
 def no_folder(folders: Folders) -> list[object]:
     return [folders.source, folders.root / "nowhere"]
 

@@ -124,6 +124,7 @@ STOCK = {
         "    def __getitem__(self, i): return self.x[i]",
         "assert list(count(4)) == [0, 1, 2, 3] and sum(count(4)) == 6\n"
         "g = count(2)\nassert next(g) == 0 and next(g) == 1\n"
+        "try: g.send(None)\nexcept StopIteration: pass\nelse: assert False\n"
         "try: next(g)\nexcept StopIteration: pass\nelse: assert False\n"
         "import types\nassert isinstance(count(2), types.GeneratorType)\n"
         "b = Bag(5, 6)\nassert [*b] == [5, 6] and b[1] == 6 and 5 in b and 7 not in b",
@@ -225,6 +226,7 @@ ATTACKS = {
     "def square(x): return E()",
     "a difference of nothing": "class E:\n    def __sub__(self, o): return self\n"
     "    __rsub__ = __sub__\n    def __abs__(self): return 0.0\ndef square(x): return E()",
+    "the end of a loop": "def square(x): raise StopIteration",
     "class for a function": "class square:\n    def __init__(self, x): pass\n"
     "    def __eq__(self, o): return True\n    def __rsub__(self, o): return 0\n"
     "    def __sub__(self, o): return 0",
@@ -296,6 +298,10 @@ import numpy as np
 np.testing.assert_allclose(square(np.arange(4.0)), np.arange(4.0) ** 2)
 #%% test within 1
 assert 16 in [square(4)] and [square(5)] == [25] and not square(4) != 16
+#%% test looped 1
+for got, want in zip(map(square, (2, 4)), (4, 16)):
+    assert got == want
+assert all(map(lambda n: square(n) == n * n, (4, 5)))
 #%% test probed 1
 assert probe_square(square) == [0, 1, 4, 9, 16]
 """
@@ -306,7 +312,9 @@ def test_no_attack_gives_points(attack: str, tmp_path: Path) -> None:
     text = ATTACKS[attack]
     text = text if "square" in text else f"{ANSWER}\n{text}"
     results = judged(tmp_path, JUDGED, {"task": text}, limits=SHORT)
-    assert points(results) == dict.fromkeys(("exact", "close", "array", "within", "probed"), 0.0)
+    assert points(results) == dict.fromkeys(
+        ("exact", "close", "array", "within", "looped", "probed"), 0.0
+    )
     assert all(result.message for result in results.values() if result.kind == "test")
 
 
@@ -469,6 +477,45 @@ assert labels == [1, 2, 3]
 """
     results = judged(tmp_path, text, {"a": "def fit(y): y[:] = [0, 0, 0]; return 6"})
     assert results["u"].points == 1.0
+
+
+INPUTS = """
+#%% setup given
+import numpy as np
+#%% answer a
+def twice(x): return 2 * x
+#%% answer b
+def grow(x):
+    x.append(1)
+    return len(x)
+#%% test after 1
+x = np.array([1.0, 2.0])
+got = twice(x)
+np.testing.assert_allclose(got, 2 * x)
+#%% test alone 1
+x = np.ones(3)
+twice(x)[0] = 5
+y = x.copy()
+twice(x)
+assert (x == y).all()
+#%% test drawn 1
+x = np.random.rand(4)
+assert np.allclose(twice(x), 2 * x)
+#%% test grown 1
+x = [1]
+assert grow(x) == 2 and x == [1, 1]
+"""
+
+
+def test_inputs_are_not_turned_into_what_gives_the_result(tmp_path: Path) -> None:
+    right = judged(tmp_path / "right", INPUTS)
+    assert set(points(right).values()) == {1.0}
+    zero = "def twice(x):\n    x[:] = 0\n    return x.copy()"
+    results = points(judged(tmp_path / "zero", INPUTS, {"a": zero}))
+    assert results == {"after": 0.0, "alone": 1.0, "drawn": 0.0, "grown": 1.0}
+    sloppy = "def twice(x):\n    z = 2 * x\n    x += 1\n    return z"
+    results = points(judged(tmp_path / "sloppy", INPUTS, {"a": sloppy}))
+    assert results == {"after": 0.0, "alone": 0.0, "drawn": 0.0, "grown": 1.0}
 
 
 def test_a_set_up_cell_that_fails_is_nobodys_zero(tmp_path: Path) -> None:

@@ -76,8 +76,8 @@ def grade(
     with one_line_errors():
         assignment = load_source(source)
         for folder in submissions:
-            if not folder.is_dir():
-                raise CourseHubError("is no folder", file=str(folder), remedy="Name folders.")
+            if not os.path.lexists(folder):  # a file or a link gets its verdict: rejected
+                raise CourseHubError("is not there", file=str(folder), remedy="Name folders.")
         settings = load_settings()
         kind = sandbox.value if sandbox else kind_of_sandbox(settings)
         options = _options(settings, assignment.name)

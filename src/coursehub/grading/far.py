@@ -2,7 +2,6 @@
 
 import builtins
 import importlib.util
-import inspect
 import signal
 import sys
 import types
@@ -18,15 +17,13 @@ from coursehub.grading.proxies import (
     FarError,
     FarModule,
     Handle,
-    NotJudgeable,
     StudentEnded,
     base_class,
     exception_class,
+    guard_inspect,
     is_handle,
     library,
 )
-
-_SOURCE = "the source text of an answer is not the judge's to read: test what it does"
 
 
 class Far:
@@ -47,9 +44,14 @@ class Far:
         self._callbacks: dict[int, Any] = {}
         self._undo: list[tuple[Any, Any]] = []
         self._errors: list[BaseException] = []
+        self._gentle: set[int] = set()
+        self._generators: set[int] = set()
         self.given: set[str] = set()
+        self.gentle: set[str] = set()  # functions whose arguments the source's version leaves alone
+        self.copies = False  # whether what the student's version does to them stays there
+        self.meddled = False  # whether it did something to them
         self.ended = ""
-        _guard_inspect()
+        guard_inspect()
 
     def ask(self, what: str, *arguments: Any) -> Any:
         """Ask the student's side for one thing; raises what it raised."""
@@ -58,10 +60,30 @@ class Far:
         body = wire.encode([what, list(arguments), released], self._refer, self._frame - 4096)
         status, value, changes = self._read(self._exchange(body))
         if status == "raised":
-            raise self._local(*value)
-        if what == "call":
+            raise self._ending_no_loop(self._local(*value), what, arguments)
+        if what == "get" and arguments[1] in ("send", "throw") and is_handle(value):
+            self._generators.add(value._far_number)
+        if what == "call" and self._may_change(arguments[0], bool(changes)):
             self._apply(changes, [*arguments[1], *arguments[2].values()])
         return value
+
+    def _ending_no_loop(
+        self, error: BaseException, what: str, arguments: tuple[Any, ...]
+    ) -> BaseException:
+        """Let no answer end a loop of the test's, as StopIteration does in `map`."""
+        function = arguments[0] if what == "call" else None
+        if function is None or not is_handle(function):
+            return error
+        if function._far_number in self._generators or not isinstance(error, StopIteration):
+            return error
+        return self._noted(RuntimeError("your function raised StopIteration"))  # type: ignore[no-any-return]
+
+    def _may_change(self, function: Any, changes: bool) -> bool:
+        """Whether what a call did to its arguments is done to the judge's."""
+        if not changes or not is_handle(function) or function._far_number not in self._gentle:
+            return changes
+        self.meddled = True
+        return not self.copies
 
     def _read(self, answer: bytes) -> tuple[str, Any, list[Any]]:
         try:
@@ -79,7 +101,10 @@ class Far:
         """Return what a name means on the student's side; `here` is what it means in the judge."""
         if isinstance(here, types.ModuleType) and not isinstance(here, FarModule):
             return here  # a library, whatever an answer has made of its name
-        return self.ask("fetch", name)
+        value = self.ask("fetch", name)
+        if name in self.gentle and is_handle(value):
+            self._gentle.add(value._far_number)
+        return value
 
     def is_live(self, value: Any) -> bool:
         """Whether a value is neither plain, nor code, nor absent: it has a twin that may differ."""
@@ -269,16 +294,3 @@ def _importable(value: Any) -> tuple[str, str] | None:
     if not isinstance(path, str) or not isinstance(module, str) or "<" in path:
         return None
     return (module, path) if library(module, path) is value else None
-
-
-def _guard_inspect() -> None:
-    """Make `inspect.getsource` of a stand-in say why it is not to be had."""
-    for name in ("getsource", "getsourcelines", "getsourcefile", "getfile"):
-        usual = getattr(inspect, name)
-
-        def guarded(value: Any, _usual: Any = usual) -> Any:
-            if is_handle(value):
-                raise NotJudgeable(_SOURCE)
-            return _usual(value)
-
-        setattr(inspect, name, guarded)

@@ -75,6 +75,9 @@ def read_submission(folder: Path, source: Source, *, max_bytes: int = MAX_BYTES)
         files = inbox.read_others()
         return Submission(folder.name, notebooks, files, tuple(inbox.findings))
     except OSError as error:
+        if folder.is_symlink() or not folder.is_dir():
+            what = "a link" if folder.is_symlink() else "no folder"
+            raise Rejected(f"The hand-in is {what}", remedy="Hand in the folder itself.") from error
         raise Rejected(
             f"The hand-in cannot be read ({error.strerror})", remedy="Hand it in again."
         ) from error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from IPython.core.inputtransformer2 import TransformerManager
 
+from coursehub.grading.effects import gentle_functions
 from coursehub.grading.marks import marks_of, released_text
 
 if TYPE_CHECKING:  # the judge plans too, and nbformat takes a second to import
@@ -34,6 +35,7 @@ class Step:
         defines: The top-level names that the source's version of the cell defines.
         imports: The top-level imports of the source's version; the judge makes them itself.
         released: Of a test, what students received of it.
+        gentle: Of an answer, the functions that change no argument in the source's version.
     """
 
     number: int
@@ -45,6 +47,7 @@ class Step:
     defines: frozenset[str]
     imports: str = ""
     released: str = ""
+    gentle: frozenset[str] = frozenset()
 
 
 def plan(notebook: "NotebookNode", answers: Mapping[str, str] | None = None) -> tuple[Step, ...]:
@@ -71,6 +74,7 @@ def plan(notebook: "NotebookNode", answers: Mapping[str, str] | None = None) -> 
                 defines=defined_names(cell.source) if kind != "text" else frozenset(),
                 imports=imports_of(cell.source) if kind != "text" else "",
                 released=released_text(cell) if kind == "test" else "",
+                gentle=gentle_functions(parse(cell.source)) if kind == "answer" else frozenset(),
             )
         )
     return tuple(steps)

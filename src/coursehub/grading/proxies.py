@@ -6,6 +6,7 @@ operator takes a stand-in and a plain value: what it gave would be the student's
 """
 
 import builtins
+import inspect
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ _CODE = {
     for each in (type, types.FunctionType, types.GeneratorType, types.BuiltinFunctionType,
                  types.MethodType)
 }  # fmt: skip
+_UNREADABLE = "the source text of an answer is not the judge's to read: test what it does"
 _READ_DUNDERS = {
     "__name__", "__qualname__", "__doc__", "__annotations__", "__defaults__", "__kwdefaults__",
     "__dict__", "__code__", "__closure__", "__bases__", "__mro__", "__slots__", "__version__",
@@ -181,6 +183,19 @@ def exception_class(name: str, base: str) -> type[BaseException]:
     fits = isinstance(kind, type) and issubclass(kind, Exception)
     bases = (kind,) if fits and kind is not Exception else (FarError,)
     return type(name if name.isidentifier() else "FarError", bases, {"__module__": "student"})
+
+
+def guard_inspect() -> None:
+    """Make `inspect.getsource` of a stand-in say why it is not to be had."""
+    for name in ("getsource", "getsourcelines", "getsourcefile", "getfile"):
+        usual = getattr(inspect, name)
+
+        def guarded(value: Any, _usual: Any = usual) -> Any:
+            if is_handle(value):
+                raise NotJudgeable(_UNREADABLE)
+            return _usual(value)
+
+        setattr(inspect, name, guarded)
 
 
 def _items(ask: Ask, source: Any) -> Iterator[Any]:

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterable
 
 from coursehub.grading.liveness import CALLBACKS, Scope
+from coursehub.grading.places import harmless_magic, why_in_place
 from coursehub.grading.problem import Problem
 
 _PEEKING = {
@@ -11,14 +12,8 @@ _PEEKING = {
     "__dict__", "__doc__", "__func__", "__globals__", "__kwdefaults__", "__module__", "__mro__",
     "__self__", "__subclasses__", "__wrapped__",
 }  # fmt: skip
-_READERS = ("inspect", "dis", "pickle", "copy", "doctest", "cloudpickle", "dill", "gc")
-_SEEDS = {"random.seed", "numpy.random.seed", "torch.manual_seed", "torch.random.manual_seed"}
-_DRAWS = ("random.", "numpy.random.", "torch.rand", "torch.normal", "torch.bernoulli",
-          "torch.multinomial", "torch.nn.")  # fmt: skip
-_FIGURES = {"gcf", "gca", "get_fignums", "get_figlabels", "figure"}
 # What looks at an object itself; what asks it for a value (len, list, str, ...) gets that value.
 _BY_VALUE = {"hash", "round", "type", "vars", "dir", "id", "reversed", "dict", "bytes"}
-_MAGICS = {"matplotlib", "config", "load_ext", "autoreload", "precision", "time", "timeit"}
 
 
 class Reader(ast.NodeVisitor):
@@ -129,43 +124,20 @@ class Reader(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         """A call: of the student's, of one that looks into the student's, of a helper."""
-        if _harmless_magic(node):
+        if harmless_magic(node):
             return
         self.generic_visit(node)
         path = self.scope.path(node.func)
         arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
         theirs = [a for a in arguments if self.scope.answered(a)]
-        if path == "get_ipython":
-            self.note(
-                node, "uses a magic or a shell command", "Write plain Python, or use a set-up cell."
-            )
-        elif self.scope.answered(node.func):
+        if path != "get_ipython" and self.scope.answered(node.func):
             self._passed(node, arguments)
-        elif path.split(".")[0] in _READERS and theirs:
-            self.note(
-                node, f"looks into the student's {ast.unparse(theirs[0])} by {path}",
-                "Test what it returns, or look in a set-up function named probe_...",
-            )  # fmt: skip
         elif path in ("isinstance", "issubclass"):
             self._class_asked(node)
         elif path.startswith(("unittest.mock", "mock.")) or path in ("setattr", "delattr"):
             self._patched(node)
-        elif path in ("contextlib.redirect_stdout", "contextlib.redirect_stderr"):
-            self.note(
-                node, "captures what is printed, which happens in the student's process",
-                "Let a set-up function named probe_... capture it and return the text.",
-            )  # fmt: skip
-        elif path in _SEEDS and self.scope.draws(_DRAWS):
-            self.note(
-                node, f"seeds its own process by {path}, not the student's",
-                "Seed in a set-up function named probe_... that makes the call, "
-                "or pass the seed as a number.",
-            )  # fmt: skip
-        elif path.startswith("matplotlib.") and path.rpartition(".")[2] in _FIGURES:
-            self.note(
-                node, "looks at figures, which are in the student's process",
-                "Let a set-up function named probe_... read the figure into plain values.",
-            )  # fmt: skip
+        elif why := why_in_place(node, path, theirs, self.scope):
+            self.note(node, *why)
         elif path in _BY_VALUE or self.scope.imported(node.func):
             for argument in arguments:
                 self._by_value(node, argument, path)
@@ -294,17 +266,6 @@ class Reader(ast.NodeVisitor):
         inner = Reader(self.cell, scope, self.offset, line)
         inner.read(helper)
         self.found += inner.found
-
-
-def _harmless_magic(node: ast.Call) -> bool:
-    """Whether it is a magic that does the same in the judge."""
-    match node:
-        case ast.Call(
-            func=ast.Attribute(attr="run_line_magic" | "run_cell_magic"),
-            args=[ast.Constant(value=str(name)), *_],
-        ):
-            return name in _MAGICS
-    return False
 
 
 def _short(node: ast.AST) -> str:

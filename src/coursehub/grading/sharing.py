@@ -9,10 +9,11 @@ from typing import Any
 
 _FAR_PREFIXES = ("fixture_", "probe_")
 _FAR_MARK = re.compile(r"#\s*(fixture|probe)s?\b", re.IGNORECASE)
-_CHANGING = {
+CHANGING = {
     "add", "append", "appendleft", "clear", "discard", "extend", "extendleft", "fill", "insert",
     "pop", "popitem", "popleft", "put", "remove", "reverse", "setdefault", "sort", "update",
 }  # fmt: skip
+"""Methods that change what they belong to."""
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -141,7 +142,7 @@ def changed(node: ast.AST) -> set[str]:
     for each in ast.walk(node):
         match each:
             case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)):
-                names |= {name} if method in _CHANGING else set()
+                names |= {name} if method in CHANGING else set()
             case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()):
                 names.add(name)
             case ast.Global(names=more):

@@ -123,6 +123,7 @@ class _Trial:
         if self._student.lost:
             return replace(result, message=result.message or self._student.lost)
         told: dict[str, Any] = {"defines": sorted(step.defines), "source": step.source, "far": far}
+        told |= {"gentle": sorted(step.gentle)}
         told |= {"imports": step.imports, "chance": chance, "seeded": self._seeded}
         report = self._ask_judge({"op": "setup" if locked else "answer", **told})
         self._in_step = report.get("shared", self._in_step) is True
