@@ -1,0 +1,47 @@
+class MixedOp(nn.Module):
+    """A weighted sum of operations: the edge of a supernet."""
+
+    def __init__(self, ops):
+        """Keep the operations, a list of O modules."""
+        super().__init__()
+        self.ops = nn.ModuleList(ops)
+
+    def forward(self, x, w):
+        """Mix the operations.
+
+        x         features [B,C,H,W]
+        w         weights [O] of the operations, used as they are
+        returns   features [B,C,H,W]
+        """
+        # >>> your code starts here
+        return torch.einsum("o,obchw->bchw", w, torch.stack([op(x) for op in self.ops]))
+        # <<< your code ends here
+
+
+class Supernet(nn.Module):
+    """A stem, a cell of three mixed edges, and a head."""
+
+    def __init__(self, make_ops, stem, head, n_ops):
+        """Make the supernet.
+
+        make_ops     function without arguments that returns a new list of n_ops operations;
+                     called once for each edge, in the order of the edges
+        stem, head   modules: images to features, features to logits
+        """
+        super().__init__()
+        self.stem, self.head = stem, head
+        self.alpha = nn.Parameter(torch.zeros(3, n_ops))
+        # >>> your code starts here
+        self.first = MixedOp(make_ops())
+        self.second = MixedOp(make_ops())
+        self.third = MixedOp(make_ops())
+        # <<< your code ends here
+
+    def forward(self, x):
+        """Map images [B,...] to logits, with edge e mixed by softmax(alpha[e])."""
+        # >>> your code starts here
+        a, b, c = self.alpha.softmax(dim=-1)
+        h0 = self.stem(x)
+        h1 = self.first(h0, a).relu()
+        return self.head((self.third(h1, c) + self.second(h0, b)).relu())
+        # <<< your code ends here
