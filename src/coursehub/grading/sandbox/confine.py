@@ -22,7 +22,8 @@ NICE = 10  # a crowd of processes does not starve the supervisor that shares the
 FIRST_UID = 1 << 20
 LAST_UID = (1 << 31) - 2
 TERMINALS = "newinstance,ptmxmode=0666,mode=0620,max=16"
-SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc", "/proc", "/sys/devices/system/cpu", "/dev")
+PCI = "/sys/bus/pci/devices"
+SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc", "/proc", "/sys/devices/system/cpu", PCI, "/dev")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
 
 
@@ -107,6 +108,7 @@ def separate(folder: str, uid: int, gid: int, limits: Limits) -> None:
         OSError: the kernel refuses.
     """
     kernel.unshare(OWN)
+    kernel.raise_loopback()
     kernel.set_host_name("sandbox")
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
     if os.geteuid() != uid:
@@ -124,6 +126,8 @@ def separate(folder: str, uid: int, gid: int, limits: Limits) -> None:
     kernel.mount("devpts", "/dev/pts", "devpts", kernel.MS_NOSUID | kernel.MS_NOEXEC, TERMINALS)
     if not Path("/dev/ptmx").is_symlink():
         kernel.mount("/dev/pts/ptmx", "/dev/ptmx", None, kernel.MS_BIND)
+    if Path(PCI).is_dir():  # gloo reads what network cards there are: none
+        kernel.mount("tmpfs", PCI, "tmpfs", plain | kernel.MS_RDONLY, "size=4k,mode=0755")
     with suppress(OSError):  # not mounted everywhere
         kernel.unmount("/dev/mqueue")
 
@@ -171,7 +175,9 @@ def restrict(folder: str, uid: int, limits: Limits, means: Means) -> None:
     if means.landlock:
         # Without a mount namespace it is everybody's, and would outlive the hand-in.
         shared = ["/dev/shm", "/dev/pts", "/dev/ptmx"] if means.namespaces else []
-        landlock.confine_files([*SYSTEM, *packages()], [folder, *DEVICES, *shared])
+        landlock.confine_files(
+            [*SYSTEM, *packages()], [folder, *DEVICES, *shared], network=means.namespaces
+        )
     if means.calls:
         seccomp.confine_calls(internet=means.namespaces)
 

@@ -39,7 +39,7 @@ with socket.socket(socket.AF_UNIX) as door:
 """
 _CONTAINER = re.compile("[0-9a-f]{12}")
 # For the trusted zygote alone: namespaces and mounts for its forks, and taking rights from them.
-CAPABILITIES = ["SYS_ADMIN", "SETUID", "SETGID", "SETPCAP", "KILL"]
+CAPABILITIES = ["SYS_ADMIN", "SETUID", "SETGID", "SETPCAP", "KILL", "NET_ADMIN"]
 
 
 class DockerSandbox(Sandbox):

@@ -4,8 +4,11 @@ Names and numbers are those of Linux's own headers.
 """
 
 import ctypes
+import fcntl
 import os
 import platform
+import socket
+import struct
 from pathlib import Path
 
 _C = ctypes.CDLL(None, use_errno=True)
@@ -31,6 +34,8 @@ PR_CAPBSET_READ, PR_CAPBSET_DROP = 23, 24
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS = 38, 39
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+# <linux/sockios.h>, <linux/if.h>
+_SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
 # <linux/capability.h>
 CAP_SETPCAP, CAP_SYS_ADMIN = 8, 21
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -99,6 +104,13 @@ def mount_all_read_only() -> None:
 def set_host_name(name: str) -> None:
     """The name of this UTS namespace."""
     _checked(_C.sethostname(name.encode(), ctypes.c_size_t(len(name))), "sethostname")
+
+
+def raise_loopback() -> None:
+    """Let processes of this network namespace reach one another, and nobody else."""
+    name = struct.pack("16sH14x", b"lo", _IFF_UP)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, name)
 
 
 def drop_bounding_set() -> None:

@@ -30,7 +30,7 @@ def version() -> int:
         return 0
 
 
-def confine_files(readable: Iterable[str], writable: Iterable[str]) -> None:
+def confine_files(readable: Iterable[str], writable: Iterable[str], *, network: bool) -> None:
     """Leave this process and all it starts these folders, and no TCP, no signals to others.
 
     Paths that are not there are passed over. Needs `no_new_privs`.
@@ -41,7 +41,10 @@ def confine_files(readable: Iterable[str], writable: Iterable[str]) -> None:
     known = version()
     everything = (1 << _FILE_RIGHTS.get(known, _LATER_FILE_RIGHTS)) - 1
     attributes = struct.pack(
-        "=QQQ", everything, _NETWORK if known >= 4 else 0, _SCOPES if known >= 6 else 0
+        "=QQQ",
+        everything,
+        _NETWORK if known >= 4 and not network else 0,
+        _SCOPES if known >= 6 else 0,
     )
     size = 24 if known >= 6 else 16 if known >= 4 else 8
     rules = kernel.syscall(_CREATE, ctypes.c_char_p(attributes), size, 0)

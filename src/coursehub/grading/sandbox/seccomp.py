@@ -38,7 +38,7 @@ _NEWER = {
 _SPECIAL = ("socket", "socketpair", "clone", "clone3", "kill")
 
 _NAMESPACES = 0x7E020080  # every CLONE_NEW* of <linux/sched.h>
-_LOCAL, _INTERNET = (1,), (2, 10)  # <linux/socket.h>: AF_UNIX; AF_INET, AF_INET6
+_LOCAL, _INTERNET = (1,), (2, 10, 16)  # <linux/socket.h>: AF_UNIX; AF_INET, AF_INET6
 _X32 = 0x40000000
 
 # <linux/bpf_common.h>, <linux/seccomp.h>
