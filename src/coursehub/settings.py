@@ -127,9 +127,7 @@ class Settings(BaseSettings):
         description="Where hand-ins are graded: in containers, or in confined processes, which "
         "isolate less. auto: containers where servers are containers and an engine answers.",
     )
-    gradings_at_once: int = Field(
-        2, ge=1, description="Hand-ins that the grader grades at a time."
-    )
+    gradings_at_once: int = Field(2, ge=1, description="Hand-ins that the grader grades at a time.")
     visible_tests: bool = Field(
         True,
         description="Whether the visible tests are run on each hand-in at once, for the student.",
