@@ -9,6 +9,7 @@ from html import unescape
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
+from nbgrader.apps import NbGraderAPI
 from typer.testing import CliRunner, Result
 
 from coursehub.cli import app
@@ -100,6 +101,8 @@ def test_undecided_edits_are_named_with_the_feedback(course: Miniature) -> None:
     assert done.exit_code == 0, done.output
     named = [line.partition(":")[0] for line in done.output.splitlines() if "decide" in line]
     assert named == ["alice", "bob", "carol"]
+    shown = NbGraderAPI(config=course.make_config()).generate_feedback(ASSIGNMENT, "alice")
+    assert "alice: nobody has decided about the edits" in shown["log"]  # in the formgrader
     page = course.folder / "feedback" / "alice" / ASSIGNMENT / f"{ASSIGNMENT}.html"
     text = page.read_text()
     assert "The text of visible was edited" in text

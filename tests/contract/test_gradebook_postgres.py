@@ -374,7 +374,7 @@ def test_who_decided_is_what_the_database_knows(
         ("dora", {"verb": "other", "percent": "101"}, 409, "cannot be taken off"),
         ("dora", {"verb": "other", "percent": "much"}, 409, "is no number"),
         ("dora", {"verb": "burn"}, 409, "is no decision"),
-        ("nobody<b>", {}, 404, "nobody&lt;b&gt; has no edits"),
+        ("nobody<b>", {}, 404, "nobody&lt;b&gt; has no hand-in"),
     ],
 )
 def test_what_cannot_be_decided_is_said_on_the_page(

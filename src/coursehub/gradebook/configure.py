@@ -27,7 +27,7 @@ def configure_gradebook(c: Any, course: Course, students: Students) -> None:
     ]  # fmt: skip
     c.Autograde.sanitize_preprocessors = [SyncDueDates, *c.Autograde.sanitize_preprocessors]
     c.Autograde.autograde_preprocessors = [
-        SyncCells, *c.Autograde.autograde_preprocessors, KeepEdits, SettlePenalties,
+        SyncCells, *c.Autograde.autograde_preprocessors, KeepEdits,
     ]  # fmt: skip
     c.GenerateFeedback.preprocessors = [
         SyncDueDates, SettlePenalties, *c.GenerateFeedback.preprocessors, TellDeductions,

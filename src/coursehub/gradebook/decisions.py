@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from nbgrader.api import MissingEntry
+
 from coursehub.course.model import Course
 from coursehub.course.schedule import say
 from coursehub.errors import CourseHubError, NotFound
@@ -71,6 +73,10 @@ class CourseDecisions:
         if verb not in VERBS:
             raise CourseHubError(f"{verb!r} is no decision", remedy=f"One of {', '.join(VERBS)}")
         with opened(self.url, self.course) as gradebook:
+            try:
+                gradebook.find_submission(assignment, student)
+            except MissingEntry:
+                raise NotFound(f"{student} has no hand-in of {assignment} any more") from None
             decide(
                 gradebook, self.course, assignment, student, digest, verb,
                 percent=percent, reason=reason, who=who,

@@ -36,7 +36,7 @@ def settle(gradebook: Gradebook, course: Course, assignment: str, student: str) 
 
 
 class KeepEdits(CourseStep):
-    """Writes down what was found in a hand-in, once its points are saved."""
+    """Writes down what was found in a hand-in once its points are saved, and settles them."""
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> Result:
         """Do so; the notebook stays as it is."""
@@ -44,11 +44,12 @@ class KeepEdits(CourseStep):
         where = (names["assignment"], names["notebook"], names["student"])
         with self.gradebook(resources) as gradebook:
             keep_report(gradebook, where, answers_digest(nb), resources[EDITS])
+            settle(gradebook, self.course, names["assignment"], names["student"])
         return nb, resources
 
 
 class SettlePenalties(CourseStep):
-    """Settles what is taken off."""
+    """Settles what is taken off, before feedback says it."""
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> Result:
         """Do so; the notebook stays as it is."""
