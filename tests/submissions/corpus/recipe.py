@@ -22,7 +22,7 @@ name
     the notebook's file name
 bytes
     what happens to the file's bytes: ``encoding``, ``bom``, ``crlf``, ``cut`` (bytes kept),
-    ``replace`` (a pair of texts) or ``raw`` (text in place of all)
+    ``drop_ids`` (of cells), ``replace`` (a pair of texts) or ``raw`` (text in place of all)
 instead
     ``link``, ``pipe``, ``folder`` or ``nothing`` in place of the notebook
 
@@ -30,7 +30,7 @@ instead
 where the rest may get less, too); ``findings``, the kinds that must be among those found; and
 ``clean: true`` where nothing at all may be found. ``sandbox: docker`` is for what only a container
 holds. ``@FOLDER@`` in a recipe's texts is the hand-in's own folder, ``@PORT@`` a port on which the
-test listens.
+test listens, ``@10MB@`` a text of that size and ``@DIGITS@`` a number of a million digits.
 """
 
 import os
@@ -91,7 +91,9 @@ def release(source: Path) -> NotebookNode:
 def build(case: Path, folder: Path, port: int) -> None:
     """Write the case's hand-in into a folder, which must not be there yet."""
     folder.mkdir(parents=True)
-    recipe = _filled(recipe_of(case), {"@FOLDER@": str(folder), "@PORT@": str(port)})
+    places = {"@FOLDER@": str(folder), "@PORT@": str(port)}
+    places |= {"@10MB@": "x" * 10_000_000, "@DIGITS@": "1" * 1_000_000}
+    recipe = _filled(recipe_of(case), places)
     source = source_of(case)
     for name, text in recipe.get("files", {}).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -170,6 +172,9 @@ def _put_instead(what: str, place: Path, source: Path) -> None:
 
 def _as_bytes(notebook: NotebookNode, how: dict[str, Any]) -> bytes:
     # Not nbformat.writes: it repairs and refuses what a case is about.
+    if how.get("drop_ids"):
+        for cell in notebook.cells:
+            del cell["id"]
     text = str(how.get("raw", nbformat.v4.writes(notebook)))
     if "replace" in how:
         before, after = how["replace"]
