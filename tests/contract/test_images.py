@@ -61,8 +61,16 @@ def run(engine: docker.DockerClient, images: None) -> Run:
     """Runs a command in a fresh container without network and returns what it prints."""
 
     def run(part: str, *command: str, **options: object) -> str:
-        named = {"network_mode": "none", "remove": True, "entrypoint": [], **options}
-        return engine.containers.run(f"coursehub/{part}:latest", list(command), **named).decode()
+        named = {"network_mode": "none", "entrypoint": [], "detach": True, **options}
+        container = engine.containers.run(f"coursehub/{part}:latest", list(command), **named)
+        try:
+            code = container.wait()["StatusCode"]
+            # Read once it has ended: whoever follows a log that is so short may see nothing of it.
+            said = container.logs(stderr=False).decode()
+            assert code == 0, f"{command} in {part}: {container.logs().decode()}"
+            return said
+        finally:
+            container.remove(force=True)
 
     return run
 

@@ -180,7 +180,7 @@ def test_odd_names_are_named_safely(folder: Path, source: Source, name: bytes) -
 def test_nothing_there(folder: Path, source: Source) -> None:
     with pytest.raises(Rejected, match="holds nothing"):
         read_submission(folder, source)
-    with pytest.raises(Rejected, match="cannot be read"):
+    with pytest.raises(Rejected, match="is no folder"):
         read_submission(folder / "absent", source)
 
 
