@@ -8,7 +8,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Engine, create_engine, inspect, select
+from sqlalchemy.exc import DBAPIError
 
+from coursehub import journal
 from coursehub.exchange import migrations
 from coursehub.exchange.database import connect, extensions, metadata, people
 from coursehub.hub import leases
@@ -27,6 +29,10 @@ ASK = (
     "INSERT INTO gradings (kind, assignment, username, asked_by, asked_at, tries) "
     "VALUES ('full', 'assignment_1', 'alice', 'tara', now(), 0)"
 )
+WRITE = (
+    "INSERT INTO journal (at, who, did, before, after) "
+    "VALUES (now(), 'clock', 'release', '{}', '{}')"
+)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -43,7 +49,7 @@ def on_postgres(postgres: Postgres) -> Engine:
 
 def differences(engine: Engine) -> list[object]:
     """What the tables lack of the code's, or the other way round."""
-    expected = [metadata, leases.metadata]
+    expected = [metadata, journal.metadata, leases.metadata]
     with engine.connect() as connection:
         options = {"compare_type": True, "compare_server_default": True}
         return compare_metadata(MigrationContext.configure(connection, opts=options), expected)
@@ -104,6 +110,7 @@ def test_what_the_other_roles_may_do(postgres: Postgres) -> None:
         ("grader", "UPDATE gradings SET taken_by = 'one', result = '{}' RETURNING 1"),
         ("grader", "INSERT INTO grading_services VALUES ('one', now(), NULL) RETURNING 1"),
         ("grader", "DELETE FROM gradings RETURNING 1"),
+        ("grader", f"{WRITE} RETURNING 1"),
     }  # fmt: skip
     refused = {
         ("hub", "UPDATE people SET role = 'instructor' RETURNING 1"),
@@ -121,6 +128,8 @@ def test_what_the_other_roles_may_do(postgres: Postgres) -> None:
         ("graders", "UPDATE gradings SET result = '{}' RETURNING 1"),
         ("graders", "UPDATE gradings SET username = 'bob' RETURNING 1"),
         ("graders", "DELETE FROM gradings RETURNING 1"),
+        ("graders", f"{WRITE} RETURNING 1"),
+        ("grader", "DELETE FROM journal RETURNING 1"),
         ("graders", "INSERT INTO grading_services VALUES ('mine', now(), NULL) RETURNING 1"),
     }
     with postgres.superuser(owner.url.database or "") as connection:
@@ -135,3 +144,17 @@ def test_what_the_other_roles_may_do(postgres: Postgres) -> None:
                         connection.transaction(),
                     ):
                         connection.execute(statement)
+
+
+def test_the_journal_is_only_appended_to(engine: Engine) -> None:
+    migrations.upgrade(engine)
+    entry = journal.Entry(
+        NOON, "ines", "extend", "assignment_1", "alice", {}, {"until": "x"}, "ill"
+    )
+    with engine.begin() as connection:
+        journal.record(connection, entry)
+    for change in (journal.journal.update().values(why="well"), journal.journal.delete()):
+        with pytest.raises(DBAPIError, match="only ever appended to"), engine.begin() as connection:
+            connection.execute(change)
+    assert journal.entries(engine, about="alice") == journal.entries(engine) == [entry]
+    assert journal.entries(engine, did="release") == []

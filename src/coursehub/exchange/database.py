@@ -26,6 +26,7 @@ from sqlalchemy import (
     make_url,
 )
 
+from coursehub import journal
 from coursehub.instant import Instant
 
 metadata = MetaData()
@@ -113,6 +114,7 @@ def connect(url: str) -> Engine:
     engine = create_engine(url)
     event.listen(engine, "connect", _durable_sqlite)
     metadata.create_all(engine)
+    journal.metadata.create_all(engine)
     return engine
 
 

@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Engine
 # The hub signs people in, lends GPUs and asks who has handed in. The grader and all other staff
 # read what nbgrader's configuration needs: who somebody is (never a password), and until when
 # somebody has more time (never why). Staff ask for gradings by an assignment and a student alone,
-# say how long they wait, and read what came of it; the rest is the grader's to write.
+# say how long they wait, and read what came of it; the rest is the grader's to write. The grader
+# writes into the journal what the clock did, and changes nothing there.
 GRANTS = """
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM hub, grader, graders;
 GRANT USAGE ON SCHEMA public TO hub, grader, graders;
@@ -29,6 +30,8 @@ GRANT INSERT (kind, assignment, username, asked_by, asked_at, awaited_until, tri
       UPDATE (awaited_until) ON gradings TO graders;
 GRANT SELECT, INSERT, UPDATE, DELETE ON gradings, grading_services TO grader;
 GRANT USAGE ON SEQUENCE gradings_id_seq TO grader, graders;
+GRANT SELECT, INSERT ON journal TO grader;
+GRANT USAGE ON SEQUENCE journal_number_seq TO grader;
 """
 
 
