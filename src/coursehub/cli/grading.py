@@ -15,6 +15,7 @@ from coursehub.cli.progress import progress
 from coursehub.course.load import load_course
 from coursehub.exchange.store import lay_out
 from coursehub.grading import runner
+from coursehub.grading.colab import link
 from coursehub.settings import Settings, load_settings
 
 app = typer.Typer()
@@ -23,13 +24,26 @@ Assignment = Annotated[str, typer.Argument(help="The assignment, e.g. assignment
 
 
 @app.command()
-def generate(assignment: Assignment) -> None:
+def generate(
+    assignment: Assignment,
+    colab: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TARGET",
+            help="Begin the notebook with a link that opens it in Colab, where release/ is "
+            "published: github/ORGANISATION/REPOSITORY/blob/BRANCH/release. '' removes it.",
+        ),
+    ] = None,
+) -> None:
     """Make the students' version of an assignment: release/ from source/, nothing else.
 
     release/ is committed and never edited; run this after every change in source/.
+    With --colab source/ is changed first.
     """
     with one_line_errors():
         site = load_settings().site
+        if colab is not None:
+            link(site / "source" / assignment, colab)
         made = runner.generate(site / "source", assignment, site / "release")
         typer.echo(f"{made}: generated")
 
