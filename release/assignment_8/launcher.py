@@ -85,7 +85,10 @@ def _process(job, rank, world, store, sender, args):
         sender.send((True, f"{type(error).__name__}: {error} ({where})"))
     finally:
         sender.close()
-        os._exit(0)  # nothing of the notebook's process is tidied up here
+        # Whoever leaves while others are still connecting breaks their connections, so all stay until
+        # `launch` has heard from all and ends them. Nothing of the notebook's process is tidied up.
+        time.sleep(SECONDS)
+        os._exit(0)
 
 
 def fresh_worker():
