@@ -294,15 +294,16 @@ def test_a_gpu_is_lent_for_as_long_as_hand_ins_need_one(monkeypatch: pytest.Monk
     happened: list[str] = []
 
     @contextmanager
-    def lend() -> Iterator[str]:
+    def lend() -> Iterator[Gpu]:
         happened.append("lent")
-        yield "nvidia.com/gpu=0"
+        yield Gpu("nvidia.com/gpu=0", held=lambda: "over" not in happened)
         happened.append("back")
 
     class Sandbox(Flaky):
         @contextmanager
         def worker(self, **wanted: object) -> Iterator[object]:
-            happened.append(f"worker with {wanted.get('gpu')}")
+            gpu = wanted.get("gpu")
+            happened.append(f"worker with {gpu.request if isinstance(gpu, Gpu) else gpu}")
             yield self
 
     def grade(source: object, folder: Path, worker: object, **_: object) -> pipeline.Graded:

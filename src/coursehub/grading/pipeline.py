@@ -150,6 +150,7 @@ class Grader:
         try:
             graded = self._grade(source, folder, gpu, options)
         except NoGpu:
+            self.close()
             raise
         except SandboxError as error:
             log.warning("%s is graded once more: %s", folder, error)

@@ -1,9 +1,9 @@
 """GPUs that the grader asks for: rows of the course database, which the hub fills.
 
-The hub alone chooses devices, so the grader leaves a row and waits. It renews the row for as long as
-it wants a device or has one; a row that is no longer renewed is dropped, and cannot be renewed any
-more. A row with a device *is* a lease, beside the labels of containers (`coursehub.hub.gpus`): it is
-there before the grader's container and, since a worker may be replaced, between two of them.
+The hub alone chooses devices, so the grader leaves a row and waits. It renews the row for as long
+as it wants a device or has one; a row that is no longer renewed is dropped, and cannot be renewed
+any more. A row with a device *is* a lease, beside the labels of containers (`coursehub.hub.gpus`):
+it is there before the grader's container and, since a worker may be replaced, between two of them.
 """
 
 from dataclasses import dataclass
@@ -45,6 +45,7 @@ gpu_requests = Table(
     Column("device", String(128), nullable=True),
     Column("until", Instant, nullable=True),
     Column("problem", Text, nullable=True),
+    sqlite_autoincrement=True,  # a number names a lease, and is never used again
 )
 
 _id = gpu_requests.c.id

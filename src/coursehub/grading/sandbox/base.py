@@ -81,7 +81,8 @@ class Sandbox(ABC):
             gpu: A device for the student's side; it is the caller's duty that nobody else has it.
 
         Raises:
-            SandboxUnavailable: there is no such device here, or no zygote starts.
+            SandboxUnavailable: no zygote starts.
+            NoGpu: none starts with the device.
         """
         kinds = self._kinds({"student": student, "judge": judge}, imports or {}, gpu)
         worker = Worker({side: self._pool(kind).enter for side, kind in kinds.items()},

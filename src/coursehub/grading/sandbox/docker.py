@@ -14,7 +14,7 @@ import requests
 from docker.errors import APIError, DockerException, NotFound
 from docker.types import DeviceRequest
 
-from coursehub.errors import SandboxUnavailable
+from coursehub.errors import NoGpu, SandboxError, SandboxUnavailable
 from coursehub.grading.limits import Limits, MiB
 from coursehub.grading.sandbox.base import Gpu, Imports, Kind, Sandbox
 from coursehub.grading.sandbox.link import Demultiplexer
@@ -100,6 +100,12 @@ class DockerSandbox(Sandbox):
         image = self.gpu_image if kind.gpu else self.image
         try:
             return ContainedZygote(self._engine, image, kind, self._options)
+        except APIError as error:
+            text = f"no container of {image} starts"
+            if kind.gpu:  # the others are well
+                remedy = "See whether the image is built, and the device still there."
+                raise NoGpu(f"{text} with {kind.gpu.request}: {error}", remedy=remedy) from error
+            raise SandboxUnavailable(f"{text}: {error}") from error
         except (DockerException, requests.RequestException) as error:
             raise SandboxUnavailable(f"no container of {image} starts: {error}") from error
 
@@ -165,7 +171,7 @@ class ContainedZygote:
         )
         try:
             if kind.gpu and not kind.gpu.held():
-                raise SandboxUnavailable("the GPU is lent to this grader no longer")
+                raise SandboxError("the GPU is lent to this grader no longer")
             self._lifeline = self._attach()
             self._container.start()
         except BaseException:

@@ -22,4 +22,5 @@ def upgrade() -> None:
         Column("until", Instant, nullable=True),
         Column("problem", Text, nullable=True),
         if_not_exists=True,
+        sqlite_autoincrement=True,
     )
