@@ -201,8 +201,8 @@ class ContainedZygote:
 
     def left(self) -> int:
         """How many processes there are in the container beside the zygote and its doors."""
-        listed = self._container.top()
-        column = listed["Titles"].index("CMD")
+        listed = self._container.top(ps_args="-e -ww -o pid,args")  # else cut to a screen's width
+        column = listed["Titles"].index("COMMAND")
         return sum("send_fds" not in each[column] for each in listed["Processes"]) - 1
 
     def adapt(self, limits: Limits, doors: int) -> None:
