@@ -30,6 +30,7 @@ from coursehub.cli.lending import GpuLender
 from coursehub.errors import NoGpu, SandboxError
 from coursehub.exchange import migrations
 from coursehub.exchange.database import connect
+from coursehub.exchange.desk import Desk
 from coursehub.grading.sandbox import Gpu, Sandbox, open_sandbox
 from coursehub.hub.clock import remove_orphans, serve_grading, start_clock
 from coursehub.hub.gpus import GpuPool
@@ -245,8 +246,7 @@ def test_a_grader_that_is_killed_loses_its_gpu(
             await people.served("ben")
             assert people.device("ben") == NAMES[0]
 
-    ask = Asking(course.settings)
-    ask._desk.ask(ASSIGNMENT, "alice", now, now + timedelta(hours=1))
+    Desk(database).ask(ASSIGNMENT, "alice", now, now + timedelta(hours=1))
     with service(course, as_grader) as grader:
         run(test(grader))
 
