@@ -40,7 +40,7 @@ logs: ## follow the log of all services
 
 status: ## services, users' servers, GPUs, what waits to be graded
 	@$(COMPOSE) ps --all --format 'table {{.Service}}\t{{.Status}}'
-	@docker ps $(OURS) --format 'table {{.Label "coursehub.user"}}\t{{.Label "coursehub.role"}}\t{{.Label "coursehub.gpu"}}\t{{.Status}}'
+	@docker ps $(OURS) --filter label=coursehub.user --format 'table {{.Label "coursehub.user"}}\t{{.Label "coursehub.role"}}\t{{.Label "coursehub.gpu"}}\t{{.Status}}'
 	@$(COMPOSE) exec -T hub coursehub gpus
 	@$(COMPOSE) exec -T grader coursehub desk
 

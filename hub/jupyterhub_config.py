@@ -12,6 +12,7 @@ from coursehub.exchange.roster import Roster
 from coursehub.gradebook.access import Access
 from coursehub.hub.configure import configure_hub
 from coursehub.hub.leases import LeaseHistory
+from coursehub.hub.requests import GpuRequests
 from coursehub.settings import load_settings
 
 
@@ -21,6 +22,7 @@ class Surroundings:
     def __init__(self) -> None:
         """Use the course's own database and file."""
         self.history = LeaseHistory(engine, course.tz)
+        self.requests = GpuRequests(engine)
         self._deadlines = Deadlines(CourseFile(settings.course), roster)
         self._ledger = Ledger(engine)
         # The database has another name on staff's networks than here.

@@ -20,6 +20,7 @@
     ├── SandboxError             grading could not run: an error, never a zero
     │   ├── TimedOut
     │   ├── OutOfMemory
+    │   ├── NoGpu                a hand-in needs one and gets none
     │   └── SandboxUnavailable
     └── PassbackError            the LMS did not take the marks
 
@@ -176,6 +177,10 @@ class TimedOut(SandboxError):
 
 class OutOfMemory(SandboxError):
     """The sandbox used up its memory."""
+
+
+class NoGpu(SandboxError):
+    """A hand-in needs a GPU and gets none; the sandbox is well, and trying again is of no use."""
 
 
 class SandboxUnavailable(SandboxError):

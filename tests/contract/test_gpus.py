@@ -6,10 +6,8 @@ The engine's GPUs are four entries of a CDI specification; each maps its own /de
 import asyncio
 import json
 import threading
-import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta, timezone
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,124 +17,30 @@ from sqlalchemy import create_engine
 from typer.testing import CliRunner
 
 from coursehub.cli.gpus import app
-from coursehub.course.load import load_course
 from coursehub.errors import SpawnError
+from coursehub.hub import requests
 from coursehub.hub.devices import find_devices
-from coursehub.hub.gpus import Device, GpuPool, Lease
+from coursehub.hub.gpus import Device, Lease
 from coursehub.hub.labels import leases_of
-from coursehub.hub.leases import Held, LeaseHistory, metadata
-from coursehub.hub.networks import PROJECT, USER
-from coursehub.settings import CHECKOUT, Settings, load_settings
+from coursehub.hub.leases import Held, metadata
+from coursehub.settings import CHECKOUT, load_settings
+from tests.contract.pool import NAMES, World, asking, run, until
 from tests.engine import cdi_folder
-from tests.images import BASE, ensure_base_image
+from tests.images import ensure_base_image
 
 # The engine, with our images on it.
 pytestmark = pytest.mark.usefixtures("images")
-
-COURSE = load_course(CHECKOUT / "course.yml")
-NAMES = [f"nvidia.com/gpu={number}" for number in range(4)]
-
-
-class World:
-    """An engine, and the containers of one deployment on it."""
-
-    def __init__(self, client: docker.DockerClient, state: Path, cdi: Path) -> None:
-        self.client = client
-        self.state = state
-        self.cdi = cdi
-        self.project = f"gputest-{uuid.uuid4().hex[:8]}"
-        engine = create_engine(f"sqlite:///{state / 'course.sqlite'}")
-        metadata.create_all(engine)
-        # It is noon there, so that no week begins while a test runs.
-        noon = timezone(timedelta(hours=12 - datetime.now(UTC).hour))
-        self.history = LeaseHistory(engine, noon)
-
-    def settings(self, **more: object) -> Settings:
-        return load_settings(
-            state=self.state, project=self.project, gpu_cdi_dirs=str(self.cdi), **more
-        )
-
-    def pool(self, favours: Callable[[str], bool] = lambda _: False, **more: object) -> GpuPool:
-        settings = self.settings(**more)
-        devices = find_devices(self.client, settings).devices
-        return GpuPool(self.client, settings, COURSE, devices, self.history, favours=favours)
-
-    def start(self, username: str, lease: Lease) -> None:
-        """What the spawner does with a lease."""
-        self.client.containers.run(
-            BASE,
-            ["sleep", "1000"],
-            name=f"{self.project}-user-{username.strip('[]')}",
-            labels={PROJECT: self.project, USER: username, **lease.labels},
-            device_requests=[lease.device_request],
-            environment=lease.environment,
-            init=True,
-            network_mode="none",
-            detach=True,
-        )
-
-    def container(self, username: str) -> Any:
-        return self.client.containers.get(f"{self.project}-user-{username}")
-
-    def remove_all(self) -> None:
-        mine = {"label": f"{PROJECT}={self.project}"}
-        for container in self.client.containers.list(all=True, filters=mine):
-            container.remove(force=True)
 
 
 @pytest.fixture
 def world(tmp_path: Path, engine: docker.DockerClient) -> Iterator[World]:
     ensure_base_image(engine)
-    made = World(engine, tmp_path, cdi_folder(engine))
+    database = create_engine(f"sqlite:///{tmp_path / 'course.sqlite'}")
+    metadata.create_all(database)
+    requests.metadata.create_all(database)
+    made = World(engine, tmp_path, cdi_folder(engine), database)
     yield made
     made.remove_all()
-
-
-class Class:
-    """People who take GPUs and keep them."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.got: dict[str, Lease | None] = {}
-        self.tasks: dict[str, asyncio.Task[None]] = {}
-
-    async def take(self, pool: GpuPool, username: str) -> None:
-        async with pool.take(username) as lease:
-            self.got[username] = lease
-            if lease is not None:
-                await asyncio.to_thread(self.world.start, username, lease)
-
-    def ask(self, pool: GpuPool, *usernames: str) -> None:
-        for username in usernames:
-            self.tasks[username] = asyncio.create_task(self.take(pool, username))
-
-    async def served(self, *usernames: str) -> None:
-        async with asyncio.timeout(30):
-            await asyncio.gather(*(self.tasks[username] for username in usernames))
-
-    def device(self, username: str) -> str:
-        lease = self.got[username]
-        assert lease is not None
-        return lease.device.name
-
-
-@asynccontextmanager
-async def asking(world: World) -> AsyncIterator[Class]:
-    people = Class(world)
-    yield people
-    for task in people.tasks.values():
-        task.cancel()
-    await asyncio.gather(*people.tasks.values(), return_exceptions=True)
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not true():
-            await asyncio.sleep(0.02)
-
-
-def run(test: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(test)
 
 
 def test_the_engines_gpus_are_found(world: World) -> None:

@@ -16,9 +16,10 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-from coursehub.errors import SandboxError
+from coursehub.errors import NoGpu, SandboxError
 from coursehub.exchange.roster import Extension
 from coursehub.grading import pipeline, runner
+from coursehub.grading.sandbox import Gpu
 from coursehub.grading.source import Source
 from coursehub.grading.verdict import Verdict
 from coursehub.settings import CHECKOUT
@@ -293,15 +294,16 @@ def test_a_gpu_is_lent_for_as_long_as_hand_ins_need_one(monkeypatch: pytest.Monk
     happened: list[str] = []
 
     @contextmanager
-    def lend() -> Iterator[str]:
+    def lend() -> Iterator[Gpu]:
         happened.append("lent")
-        yield "nvidia.com/gpu=0"
+        yield Gpu("nvidia.com/gpu=0", held=lambda: "over" not in happened)
         happened.append("back")
 
     class Sandbox(Flaky):
         @contextmanager
         def worker(self, **wanted: object) -> Iterator[object]:
-            happened.append(f"worker with {wanted.get('gpu')}")
+            gpu = wanted.get("gpu")
+            happened.append(f"worker with {gpu.request if isinstance(gpu, Gpu) else gpu}")
             yield self
 
     def grade(source: object, folder: Path, worker: object, **_: object) -> pipeline.Graded:
@@ -312,9 +314,17 @@ def test_a_gpu_is_lent_for_as_long_as_hand_ins_need_one(monkeypatch: pytest.Monk
     with pipeline.Grader(Sandbox(0), lend) as grader:
         for gpu in (True, True, False):
             grader.grade(NOTHING, Path("alice"), gpu=gpu)
-
     assert happened == ["lent", "worker with nvidia.com/gpu=0", "back", "worker with None"]
-    with pipeline.Grader(Sandbox(0)) as grader, pytest.raises(SandboxError, match="gpu: true"):
+
+    happened.clear()
+    with pipeline.Grader(Sandbox(0), lend) as grader:
+        grader.grade(NOTHING, Path("alice"), gpu=True)
+        happened.append("over")
+        grader.grade(NOTHING, Path("bob"), gpu=True)
+    once = ["lent", "worker with nvidia.com/gpu=0"]
+    assert happened == [*once, "over", "back", *once, "back"]
+
+    with pipeline.Grader(Sandbox(0)) as grader, pytest.raises(NoGpu, match="gpu: true"):
         grader.grade(NOTHING, Path("alice"), gpu=True)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from coursehub import journal
 from coursehub.exchange import migrations
 from coursehub.exchange.database import connect, extensions, metadata, people
-from coursehub.hub import leases
+from coursehub.hub import leases, requests
 from tests.postgres import Postgres
 
 NOON = datetime(2021, 2, 5, 12, tzinfo=UTC)
@@ -28,6 +28,9 @@ MORE_TIME = {
 ASK = (
     "INSERT INTO gradings (kind, assignment, username, asked_by, asked_at, tries) "
     "VALUES ('full', 'assignment_1', 'alice', 'tara', now(), 0)"
+)
+ASK_FOR_A_GPU = (
+    "INSERT INTO gpu_requests (asked_by, asked_at, awaited_until) VALUES ('one', now(), now())"
 )
 WRITE = (
     "INSERT INTO journal (at, who, did, before, after) "
@@ -49,7 +52,7 @@ def on_postgres(postgres: Postgres) -> Engine:
 
 def differences(engine: Engine) -> list[object]:
     """What the tables lack of the code's, or the other way round."""
-    expected = [metadata, journal.metadata, leases.metadata]
+    expected = [metadata, journal.metadata, leases.metadata, requests.metadata]
     with engine.connect() as connection:
         options = {"compare_type": True, "compare_server_default": True}
         return compare_metadata(MigrationContext.configure(connection, opts=options), expected)
@@ -111,10 +114,19 @@ def test_what_the_other_roles_may_do(postgres: Postgres) -> None:
         ("grader", "INSERT INTO grading_services VALUES ('one', now(), NULL) RETURNING 1"),
         ("grader", "DELETE FROM gradings RETURNING 1"),
         ("grader", f"{WRITE} RETURNING 1"),
+        ("grader", f"{ASK_FOR_A_GPU} RETURNING id"),
+        ("grader", "UPDATE gpu_requests SET awaited_until = now() RETURNING device"),
+        ("grader", "DELETE FROM gpu_requests RETURNING 1"),
+        ("hub", "UPDATE gpu_requests SET seen = now(), device = 'gpu', until = now() RETURNING 1"),
+        ("hub", "DELETE FROM gpu_requests RETURNING 1"),
     }  # fmt: skip
     refused = {
         ("hub", "UPDATE people SET role = 'instructor' RETURNING 1"),
         ("hub", "DELETE FROM ledger RETURNING 1"),
+        ("hub", f"{ASK_FOR_A_GPU} RETURNING id"),
+        ("grader", "UPDATE gpu_requests SET device = 'gpu' RETURNING 1"),
+        ("graders", f"{ASK_FOR_A_GPU} RETURNING id"),
+        ("graders", "SELECT * FROM gpu_requests"),
         ("grader", "SELECT password FROM people"),
         ("grader", "SELECT reason FROM extensions"),
         ("grader", "UPDATE people SET active = false RETURNING 1"),

@@ -12,8 +12,8 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from coursehub.errors import SandboxUnavailable
-from coursehub.grading.sandbox import Sandbox, open_sandbox
+from coursehub.errors import NoGpu, SandboxUnavailable
+from coursehub.grading.sandbox import Gpu, Sandbox, open_sandbox
 from coursehub.grading.sandbox.docker import FOLDERS, LABEL, OWNER, RESERVE, sweep
 from tests.contract.bombs import NEXT, SCRIPT, TIGHT, Site, run, site
 from tests.engine import cdi_folder
@@ -128,7 +128,7 @@ def test_a_gpu_is_in_the_students_container_alone_and_only_when_asked_for(
     assert cdi_folder(engine).exists()
     look = b"import os\nanswer = sorted(n for n in os.listdir('/dev') if n.startswith('nvidia'))"
     use = b"import os\nanswer = os.read(os.open('/dev/nvidia2', os.O_RDWR), 1).decode()"
-    gpu = "nvidia.com/gpu=2"
+    gpu = Gpu("nvidia.com/gpu=2")
 
     with sandbox.worker(student=SCRIPT, judge=SCRIPT, gpu=gpu) as worker:
         assert run(worker, look) == ["nvidia2"]
@@ -142,8 +142,8 @@ def test_a_gpu_is_in_the_students_container_alone_and_only_when_asked_for(
 
 def test_a_gpu_that_is_not_there_is_an_error(sandbox: Sandbox) -> None:
     with (
-        pytest.raises(SandboxUnavailable, match="no container"),
-        sandbox.worker(student=SCRIPT, judge=SCRIPT, gpu="nvidia.com/gpu=77"),
+        pytest.raises(NoGpu, match="no container"),
+        sandbox.worker(student=SCRIPT, judge=SCRIPT, gpu=Gpu("nvidia.com/gpu=77")),
     ):
         pass
 

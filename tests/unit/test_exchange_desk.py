@@ -57,6 +57,17 @@ def test_staff_go_first_and_then_who_asked_first(desk: Desk) -> None:
     assert [taken(desk).username for _ in range(4)] == ["cai", "dan", "ann", "ben"]
 
 
+def test_a_service_may_take_some_assignments_alone(desk: Desk) -> None:
+    desk.ask_for_tests("on_gpu", "ann", 1, NOON)
+    desk.ask_for_tests(WEEK, "ben", 2, NOON)
+    assert desk.take("one", NOON, only=[]) is None
+    without = desk.take("one", NOON, but=["on_gpu"])
+    assert without is not None and without.username == "ben"
+    assert desk.take("one", NOON, but=["on_gpu"]) is None
+    found = desk.take("two", NOON, only=["on_gpu"])
+    assert found is not None and found.username == "ann"
+
+
 def test_a_newer_hand_in_takes_the_place_of_one_that_waits(desk: Desk) -> None:
     desk.ask_for_tests(WEEK, "alice", 1, NOON)
     desk.ask_for_tests("assignment_2", "alice", 2, NOON)

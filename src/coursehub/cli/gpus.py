@@ -35,6 +35,7 @@ def gpus(
 
     With --json, an object: devices, a list of objects with device and leases
     (username and until, ISO 8601 in UTC), and looked, where devices were looked for.
+    A lease for grading has grading:NUMBER instead of a username.
     """
     with one_line_errors():
         settings = load_settings()
@@ -73,7 +74,7 @@ def _as_table(found: Found, leases: Sequence[Lease]) -> Table:
     for device, held in _by_device(found, leases).items():
         table.add_row(
             device.name,
-            "\n".join(escape(lease.username) for lease in held) or "free",
+            "\n".join(escape(lease.holder) for lease in held) or "free",
             "\n".join(lease.until_text for lease in held),
         )
     return table

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from coursehub.cli.lending import GpuLender
 from coursehub.errors import CourseHubError, NotFound, SandboxError, SandboxUnavailable
 from coursehub.exchange.database import connect
 from coursehub.exchange.deadlines import CourseFile
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.5
 _RENEWALS = 4  # in the time of a lease
 _RESTS_AFTER = 180  # seconds without a request
+_GIVES_GPU_BACK_AFTER = 20  # seconds: staff who grade one by one come back sooner
 _TRIED_AGAIN_AFTER = timedelta(seconds=60)  # where the sandbox was not real
 
 Result = dict[str, Any]
@@ -60,20 +62,22 @@ class GradingService:
         self._bench: Bench | None = None
         self._open = ExitStack()
         self._opening = RLock()
-        self._next_try = self._last_used = _now()
+        self._next_try = _now()
         self._stopped = Event()
         self._threads = [
-            Thread(target=self._work, name=f"grader {number}")
+            Thread(target=self._work, args=(False,), name=f"grader {number}")
             for number in range(settings.gradings_at_once)
         ]
+        # Who waits for a GPU holds up no other hand-in.
+        self._threads.append(Thread(target=self._work, args=(True,), name="grader with a GPU"))
 
     def tend(self) -> None:
         """Open the sandbox, say on the desk that somebody is there, and tidy up."""
         now = _now()
         if self._bench is None and now >= self._next_try:
             self._open_bench()
-        elif self._bench and (now - self._last_used).total_seconds() > _RESTS_AFTER:
-            self._bench.rest()
+        elif self._bench:
+            self._bench.rest(_RESTS_AFTER, _GIVES_GPU_BACK_AFTER)
         try:
             self._desk.report(self._name, self.problem, _now())
             for number in self._desk.forget(now):
@@ -104,15 +108,25 @@ class GradingService:
                 return
             try:
                 kind = kind_for_service(self._settings)
-                sandbox = self._open.enter_context(open_real(kind, self._settings.student_image))
+                images = self._settings.student_image, self._settings.gpu_image
+                sandbox = self._open.enter_context(open_real(kind, *images))
                 size = self._settings.gradings_at_once
-                self._bench = self._open.enter_context(Bench(sandbox, size))
+                lender = self._lender()
+                self._bench = self._open.enter_context(Bench(sandbox, size, lender))
+                if lender:
+                    self._open.callback(lender.close)  # before the bench
                 self.problem = None
                 log.info("hand-ins are graded in the sandbox %r", kind)
             except SandboxError as error:
                 self.problem = str(error)
                 self._next_try = _now() + _TRIED_AGAIN_AFTER
                 log.error("nothing is graded: %s", error)
+
+    def _lender(self) -> GpuLender | None:
+        """Where there is a hub that lends GPUs."""
+        if self._settings.form == "embedded":
+            return None
+        return GpuLender(self._settings, self._name)
 
     def _close_bench(self) -> None:
         with self._opening:
@@ -130,10 +144,11 @@ class GradingService:
 
     # The threads.
 
-    def _work(self) -> None:
+    def _work(self, gpu: bool) -> None:
+        """Grade what needs a GPU, or what needs none."""
         while not self._stopped.is_set():
             try:
-                grading = self._desk.take(self._name, _now()) if self._bench else None
+                grading = self._next(gpu) if self._bench else None
                 if grading:
                     self._grade(grading)
                     continue
@@ -141,9 +156,14 @@ class GradingService:
                 log.exception("a request was left; it is taken up again")
             self._stopped.wait(_POLL_SECONDS)
 
+    def _next(self, gpu: bool) -> Grading | None:
+        course = self._course_file.course
+        on_gpu = [assignment.name for assignment in course.assignments if assignment.limits.gpu]
+        chosen = {"only": on_gpu} if gpu else {"but": on_gpu}
+        return self._desk.take(self._name, _now(), **chosen)
+
     def _grade(self, grading: Grading) -> None:
         """Grade and answer; whatever happens, this request has an answer or is left to others."""
-        self._last_used = _now()
         who = f"{grading.kind} grading {grading.id}, {grading.assignment} of {grading.username}"
         log.info("%s", who)
         with self._kept(grading):

@@ -11,7 +11,7 @@ over and over: a row that nobody waits for any more is not graded.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -148,18 +148,34 @@ class Desk:
 
     # The services that grade.
 
-    def take(self, service: str, now: datetime) -> Grading | None:
+    def take(
+        self,
+        service: str,
+        now: datetime,
+        *,
+        only: Collection[str] | None = None,
+        but: Collection[str] = (),
+    ) -> Grading | None:
         """Take what is next, for as long as `LEASE`; None when nothing is.
 
         What was taken too often without an end gets a problem instead.
+
+        Args:
+            service: who takes it.
+            now: the time.
+            only: of these assignments; None for all.
+            but: not of these.
         """
-        if not self._count(_free(now)):  # looking needs no lock
+        next_ones = and_(_free(now), gradings.c.assignment.not_in(but))
+        if only is not None:
+            next_ones = and_(next_ones, gradings.c.assignment.in_(only))
+        if not self._count(next_ones):  # looking needs no lock
             return None
         with self._engine.begin() as connection:
             _begin(connection)
             row = connection.execute(
                 select(gradings)
-                .where(_free(now))
+                .where(next_ones)
                 .order_by(gradings.c.kind != "full", gradings.c.id)
                 .limit(1)
                 .with_for_update(skip_locked=True)
@@ -173,7 +189,7 @@ class Desk:
                 taken = {"done_at": now, "problem": problem}
             mine = update(gradings).where(gradings.c.id == row.id).values(taken).returning(gradings)
             found = _grading(connection.execute(mine).one())
-        return found if found.done_at is None else self.take(service, now)
+        return found if found.done_at is None else self.take(service, now, only=only, but=but)
 
     def keep(self, grading: Grading, now: datetime) -> bool:
         """Renew the lease; say whether it still was this service's."""

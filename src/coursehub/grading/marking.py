@@ -1,10 +1,11 @@
 """How a course has its hand-ins graded: which sandbox, what limits, what edits cost."""
 
 import atexit
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock, Timer
@@ -13,8 +14,8 @@ from typing import Any, Self
 from coursehub.course.model import Course, GradingLimits
 from coursehub.errors import CourseHubError, NotFound, SandboxUnavailable
 from coursehub.grading.limits import Limits, MiB
-from coursehub.grading.pipeline import Graded, Grader
-from coursehub.grading.sandbox import IMAGE, Sandbox, open_sandbox
+from coursehub.grading.pipeline import Graded, Grader, Lend
+from coursehub.grading.sandbox import GPU_IMAGE, IMAGE, Sandbox, open_sandbox
 from coursehub.grading.source import Source, load_source
 from coursehub.settings import Settings
 
@@ -89,6 +90,7 @@ class Marking:
         opened = open_sandbox(
             self.sandbox,  # type: ignore[arg-type]
             image=self.settings.student_image,
+            gpu_image=self.settings.gpu_image,
         )
         with opened as sandbox, Bench(sandbox, workers) as bench:
             gpu = self.options(source.name).get("gpu", False)
@@ -106,7 +108,7 @@ class Marking:
         atexit.unregister(self.close)
 
     def _sandbox(self) -> AbstractContextManager[Sandbox]:
-        return open_real(self.sandbox, self.settings.student_image)
+        return open_real(self.sandbox, self.settings.student_image, self.settings.gpu_image)
 
     @contextmanager
     def _awake(self) -> Iterator[None]:
@@ -121,19 +123,32 @@ class Marking:
 
 
 class Bench:
-    """Graders side by side in one sandbox; each has a worker of its own, which stays warm."""
+    """Graders side by side in one sandbox; each has a worker of its own, which stays warm.
 
-    def __init__(self, sandbox: Sandbox, size: int) -> None:
-        """Make room for `size` hand-ins at a time; workers are started as they are needed."""
+    Hand-ins that need a GPU have a grader of their own, one for all of them: one waits for a GPU,
+    the others wait for that one, and no other hand-in waits.
+    """
+
+    def __init__(self, sandbox: Sandbox, size: int, lend: Lend | None = None) -> None:
+        """Make room for hand-ins; workers are started as they are needed.
+
+        Args:
+            sandbox: where.
+            size: how many at a time, of those without a GPU.
+            lend: lends the GPU, as in `pipeline.Grader`.
+        """
         self._open = ExitStack()
-        self._free: SimpleQueue[Grader] = SimpleQueue()
-        self._graders = [self._open.enter_context(Grader(sandbox)) for _ in range(size)]
-        for grader in self._graders:
-            self._free.put(grader)
+        seats = {False: [Grader(sandbox) for _ in range(size)], True: [Grader(sandbox, lend)]}
+        self._seats = {gpu: [_Seat(self._open.enter_context(grader)) for grader in graders]
+                       for gpu, graders in seats.items()}  # fmt: skip
+        self._free: dict[bool, SimpleQueue[_Seat]] = {gpu: SimpleQueue() for gpu in seats}
+        for gpu, free in self._free.items():
+            for seat in self._seats[gpu]:
+                free.put(seat)
 
     @contextmanager
     def preparing(self, folder: Path, *, gpu: bool = False) -> Iterator[None]:
-        """Have all workers warm up for the assignment in `folder`, beside what the context does.
+        """Have its workers warm up for the assignment in `folder`, beside what the context does.
 
         Where there is none that can be read, that is told for each hand-in.
         """
@@ -142,31 +157,40 @@ class Bench:
         except CourseHubError:
             yield
             return
-        with ThreadPoolExecutor(len(self._graders)) as pool:
-            started = [pool.submit(grader.prepare, source, gpu=gpu) for grader in self._graders]
+        graders = [seat.grader for seat in self._seats[gpu]]
+        with ThreadPoolExecutor(len(graders)) as pool:
+            started = [pool.submit(grader.prepare, source, gpu=gpu) for grader in graders]
             yield
             for each in started:
                 each.result()
 
-    def grade(self, source: Source, folder: Path, **options: Any) -> Graded:
+    def grade(self, source: Source, folder: Path, *, gpu: bool = False, **options: Any) -> Graded:
         """Grade a hand-in as `pipeline.grade` does, once there is room; from any thread.
 
         Raises:
             SandboxError: grading itself could not run.
         """
-        grader = self._free.get()
+        seat = self._free[gpu].get()
         try:
-            return grader.grade(source, folder, **options)
+            return seat.grader.grade(source, folder, gpu=gpu, **options)
         finally:
-            self._free.put(grader)
+            seat.free_since = time.monotonic()
+            self._free[gpu].put(seat)
 
-    def rest(self) -> None:
-        """End the workers that are free; the next hand-ins get new ones."""
-        with suppress(Empty):
-            for _ in range(self._free.qsize()):
-                grader = self._free.get_nowait()
-                grader.close()
-                self._free.put(grader)
+    def rest(self, seconds: float, gpu_seconds: float) -> None:
+        """End the workers that did nothing for so long; the next hand-ins get new ones.
+
+        Args:
+            seconds: of a worker that holds nothing that others wait for.
+            gpu_seconds: of the one with a GPU, which it gives back.
+        """
+        for free, idle in ((self._free[False], seconds), (self._free[True], gpu_seconds)):
+            with suppress(Empty):
+                for _ in range(free.qsize()):
+                    seat = free.get_nowait()
+                    if time.monotonic() - seat.free_since >= idle:
+                        seat.grader.close()
+                    free.put(seat)
 
     def __enter__(self) -> Self:
         return self
@@ -176,18 +200,27 @@ class Bench:
         self._open.close()
 
 
+@dataclass
+class _Seat:
+    """A grader, and since when it has nothing to do."""
+
+    grader: Grader
+    free_since: float = field(default_factory=time.monotonic)
+
+
 @contextmanager
-def open_real(kind: str, image: str = IMAGE) -> Iterator[Sandbox]:
+def open_real(kind: str, image: str = IMAGE, gpu_image: str = GPU_IMAGE) -> Iterator[Sandbox]:
     """The sandbox of that kind, once it has shown that it is what it promises to be.
 
     Args:
         kind: `docker` or `process`.
         image: of the containers that run hand-ins, where it is `docker`.
+        gpu_image: of those that have a GPU.
 
     Raises:
         SandboxUnavailable: there is none, or it promises to be real, and is not.
     """
-    with open_sandbox(kind, image=image) as sandbox:
+    with open_sandbox(kind, image=image, gpu_image=gpu_image) as sandbox:
         require_real(sandbox)
         yield sandbox
 

@@ -20,13 +20,14 @@ import nbformat
 from nbformat import NotebookNode
 
 from coursehub.course.model import EditPolicy
-from coursehub.errors import SandboxError, SandboxUnavailable
+from coursehub.errors import NoGpu, SandboxError
 from coursehub.grading.imports import modules_of
 from coursehub.grading.intake import Rejected, Submission, read_submission
 from coursehub.grading.limits import Limits
 from coursehub.grading.lint import unprotected
 from coursehub.grading.outcome import judged, rejected
 from coursehub.grading.rebuild import Rebuilt, rebuild
+from coursehub.grading.sandbox import Gpu
 from coursehub.grading.sides import course_files, own_files
 from coursehub.grading.source import Source
 from coursehub.grading.trial import hold
@@ -35,6 +36,9 @@ from coursehub.grading.verdict import CellResult, Verdict
 log = logging.getLogger(__name__)
 
 WARN = EditPolicy()
+
+Lend = Callable[[], AbstractContextManager[Gpu]]
+"""Lends a GPU that nobody else has while the context lasts; raises `NoGpu`."""
 
 
 @dataclass(frozen=True)
@@ -110,15 +114,15 @@ class Grader:
 
     Attributes:
         sandbox: where.
-        lend: lends a GPU that nobody else has while the context lasts: its name by CDI, or the
-            engine's request for it. None where there are none to be had.
+        lend: lends a GPU that nobody else has while the context lasts. None where there are none to
+            be had.
     """
 
     sandbox: Any
-    lend: Callable[[], AbstractContextManager[Any]] | None = None
+    lend: Lend | None = None
     _worker: Any = None
     _imports: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    _with_gpu: bool = False
+    _gpu: Gpu | None = None
     _ended: bool = False
     _open: ExitStack = field(default_factory=ExitStack)
 
@@ -136,14 +140,18 @@ class Grader:
         Args:
             source: as there.
             folder: as there.
-            gpu: the student's side has a GPU, which is kept until hand-ins without one come.
+            gpu: the student's side has a GPU, which is kept for the next hand-in that needs one,
+                for as long as it is lent.
             options: as there.
 
         Raises:
-            SandboxError: it failed twice.
+            SandboxError: it failed twice, or there is no GPU for it.
         """
         try:
             graded = self._grade(source, folder, gpu, options)
+        except NoGpu:
+            self.close()
+            raise
         except SandboxError as error:
             log.warning("%s is graded once more: %s", folder, error)
             self.close()
@@ -152,7 +160,7 @@ class Grader:
 
     def close(self) -> None:
         """End the worker and give its GPU back; the next hand-in gets a new one."""
-        self._worker = None
+        self._worker = self._gpu = None
         self._open.close()
 
     def _grade(self, source: Source, folder: Path, gpu: bool, options: dict[str, Any]) -> Graded:
@@ -173,19 +181,23 @@ class Grader:
             side: tuple(dict.fromkeys((*known.get(side, ()), *names)))
             for side, names in modules_of(source).items()
         }
-        if both != known or gpu != self._with_gpu:
+        other = both != known or gpu != bool(self._gpu) or (self._gpu and not self._gpu.held())
+        if self._worker is None or other:
             self.close()
-            self._imports, self._with_gpu = both, gpu
-        if self._worker is None:
-            lent = {"gpu": self._lent()} if gpu else {}
+            self._imports = both
+            self._gpu = self._lent() if gpu else None
+            lent = {"gpu": self._gpu} if gpu else {}
             worker = self.sandbox.worker(imports=both, **lent)
             self._worker = self._open.enter_context(worker)
+        if self._ended:  # while this one waited for a GPU, say
+            self.close()
+            raise SandboxError("grading was stopped")
         return self._worker
 
-    def _lent(self) -> Any:
+    def _lent(self) -> Gpu:
         """A GPU, until the worker ends."""
         if self.lend is None:
-            raise SandboxUnavailable(
+            raise NoGpu(
                 "the assignment's hand-ins need a GPU, and none is lent for grading here",
                 remedy="Take `gpu: true` out of its limits in course.yml",
             )

@@ -1,4 +1,4 @@
-"""What the hub does by itself, every few seconds: expired leases, orphans, whatever else beats.
+"""What the hub does by itself, every few seconds: leases, orphans, whatever else beats.
 
 JupyterHub has no setting for work of its own, so the hub is started as a `ClockedHub`: the same
 application, which runs the configured beats once it is up.
@@ -16,12 +16,19 @@ from jupyterhub import orm
 from jupyterhub.app import JupyterHub
 from traitlets import Float, List
 
+from coursehub.errors import SpawnError
 from coursehub.hub.gpus import GpuPool
+from coursehub.hub.leases import for_grading
 from coursehub.hub.networks import PROJECT, USER
+from coursehub.hub.requests import GpuRequests
 from coursehub.settings import Settings
 
 Beat = Callable[[JupyterHub], Awaitable[None]]
 """Something to do now and then; what it raises is logged and the clock goes on."""
+
+
+NO_GPU = "this deployment has no GPU to lend"
+"""What the grader is told where the hub found none."""
 
 
 class ClockedHub(JupyterHub):  # type: ignore[misc]
@@ -89,6 +96,36 @@ def stop_expired(pool: GpuPool) -> Beat:
             spawner.ended = f"Your GPU's time was over at {lease.until_text}; your files are kept."
             await _stop(hub, spawner)
             pool.release(lease.username)
+
+    return beat
+
+
+def serve_grading(pool: GpuPool | None, requests: GpuRequests) -> Beat:
+    """A beat that has the grader wait for GPUs in the pool's queue, among everybody else."""
+    queued: dict[int, asyncio.Task[None]] = {}
+
+    async def serve(number: int, hub: JupyterHub) -> None:
+        if pool is None:
+            await asyncio.to_thread(requests.refuse, number, NO_GPU)
+            return
+        with suppress(SpawnError):  # it is wanted no longer
+            async with pool.take(for_grading(number)) as lease:
+                lent = lease and await asyncio.to_thread(
+                    requests.lend, number, lease.device.name, lease.until, datetime.now(UTC)
+                )
+                if lease and lent:
+                    hub.log.info("%s is lent for grading.", lease.device.name)
+
+    async def beat(hub: JupyterHub) -> None:
+        for number in [number for number, task in queued.items() if task.done()]:
+            await queued.pop(number)
+        waiting = await asyncio.to_thread(requests.waiting, datetime.now(UTC))
+        for number in waiting:
+            if number not in queued:
+                queued[number] = asyncio.create_task(serve(number, hub))
+        for number in queued.keys() - waiting:
+            if pool:
+                pool.leave(for_grading(number))
 
     return beat
 

@@ -6,7 +6,7 @@ import docker
 
 from coursehub.course.model import Course
 from coursehub.hub.auth import People
-from coursehub.hub.clock import in_thread, remove_orphans, stop_expired
+from coursehub.hub.clock import in_thread, remove_orphans, serve_grading, stop_expired
 from coursehub.hub.containers import ContainerSpawner
 from coursehub.hub.cull import culler_role, culler_service
 from coursehub.hub.devices import find_devices
@@ -16,6 +16,7 @@ from coursehub.hub.networks import Networks
 from coursehub.hub.pages import extra_handlers
 from coursehub.hub.profiles import Profiles
 from coursehub.hub.proxy import QuietProxy
+from coursehub.hub.requests import GpuRequests
 from coursehub.settings import HUB_PORT, Settings
 
 
@@ -23,6 +24,7 @@ class Surroundings(Protocol):
     """What the deployed form needs of the course's other parts; see `hub/jupyterhub_config.py`."""
 
     history: LeaseHistory
+    requests: GpuRequests
 
     def favours(self, username: str) -> bool:
         """Whether they go first where several wait for a GPU."""
@@ -69,7 +71,13 @@ def _engine(settings: Settings, course: Course, surroundings: Surroundings) -> E
     client = docker.from_env()
     devices = find_devices(client, settings).devices
     pool = devices and GpuPool(
-        client, settings, course, devices, surroundings.history, favours=surroundings.favours
+        client,
+        settings,
+        course,
+        devices,
+        surroundings.history,
+        requests=surroundings.requests,
+        favours=surroundings.favours,
     )
     return Engine(client, Networks(client, settings), pool or None)
 
@@ -110,6 +118,7 @@ def _clock(c: Any, settings: Settings, engine: Engine, surroundings: Surrounding
     # A hub in a new container is on no server's network yet.
     c.ClockedHub.first = [reconcile]
     beats = [remove_orphans(engine.client, settings), reconcile, in_thread(surroundings.tidy)]
+    beats.append(serve_grading(engine.pool, surroundings.requests))
     if engine.pool:
         beats.append(stop_expired(engine.pool))
     c.ClockedHub.beats = beats

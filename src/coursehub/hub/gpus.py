@@ -1,9 +1,13 @@
-"""Which student holds which GPU: lent for a time, to one or to a few at once, waited for in turn.
+"""Who holds which GPU: lent for a time, to one or to a few at once, waited for in turn.
 
 A lease *is* the labels on a user's running container. Nothing else remembers it, so a hub that
 crashes or restarts neither loses a GPU nor lends it twice. Between the choice of a device and the
 existence of the container a reservation stands in for the labels, and a lock on a file keeps a
 second hub of the same deployment from choosing meanwhile.
+
+The grader waits in the same queue (`coursehub.hub.requests`). Its lease is a row in the database
+that it renews, and the labels on its container for as long as that runs: both count. It has a GPU
+for itself, also where students share.
 
 Several servers on one GPU each get a share of its memory by PyTorch's own limit. That is a
 courtesy: a process can lift it. What nobody can lift is a GPU cut into MIG slices, which are
@@ -24,9 +28,10 @@ import docker
 from coursehub.course.model import Course
 from coursehub.errors import SpawnError
 from coursehub.hub.devices import Device
-from coursehub.hub.labels import Lease, leases_of, say_until
-from coursehub.hub.leases import Held, LeaseHistory
+from coursehub.hub.labels import Lease, lease_of, leases_of
+from coursehub.hub.leases import Held, LeaseHistory, is_grading
 from coursehub.hub.queue import Favours, Place, Queue, Turn, choose, expected_wait
+from coursehub.hub.requests import GpuRequests
 from coursehub.hub.turnstile import Turnstile
 from coursehub.settings import Settings
 
@@ -73,8 +78,9 @@ class GpuPool:
         devices: tuple[Device, ...],
         history: LeaseHistory,
         *,
+        requests: GpuRequests | None = None,
         favours: Favours = lambda username: False,
-        unlimited: Callable[[str], bool] = lambda username: False,
+        unlimited: Callable[[str], bool] = is_grading,
     ) -> None:
         """Lend `devices`; look at the engine only when somebody asks.
 
@@ -84,16 +90,18 @@ class GpuPool:
             course: its timezone.
             devices: what `coursehub.hub.devices.find_devices` found.
             history: where used minutes are kept.
-            favours: who goes before others now; asked often, so it must be quick.
-            unlimited: to whom the weekly minutes do not apply, such as staff.
+            requests: where the grader's leases are kept.
+            favours: who of the people goes before others now; asked often, so it must be quick.
+            unlimited: to whom the weekly minutes do not apply.
         """
         self.devices = devices
         self.settings = settings
         self.course = course
         self._client = client
         self._history = history
+        self._requests = requests
         self._unlimited = unlimited
-        self._queue = Queue(favours)
+        self._queue = Queue(lambda name: not is_grading(name) and favours(name))
         self._leases: list[Lease] = []
         self._observed: set[Held] | None = None
         self._in_flight: dict[str, _Reservation] = {}
@@ -111,7 +119,7 @@ class GpuPool:
         """Wait for a GPU in turn; the lease is reserved inside the context.
 
         The container with the lease's labels is made inside; afterwards its labels are what
-        counts. Without a container the device is free again.
+        counts. Without a container the device is free again. For the grader it is the row.
 
         Yields:
             The lease, or None for somebody who chose to start without a GPU after all.
@@ -226,12 +234,12 @@ class GpuPool:
     def _lend(self, turn: Turn) -> bool:
         """Reserve a device for somebody; False when none is free."""
         names = [device.name for device in self.devices]
-        name = choose(names, self._taken(), self.settings.gpu_shared)
+        taken = [held.device for held in self._places_taken()]
+        name = choose(names, taken, 1 if is_grading(turn.username) else self.settings.gpu_shared)
         if name is None:
             return False
         until = (datetime.now(UTC) + turn.length).replace(microsecond=0)
-        text = say_until(until, self.course)
-        lease = Lease(Device(name), turn.username, until, self.settings.gpu_shared, text)
+        lease = lease_of(Held(turn.username, name, until), self.settings, self.course)
         self._in_flight[turn.username] = _Reservation(lease)
         self._queue.drop(turn)
         turn.answer.set_result(lease)
@@ -240,13 +248,25 @@ class GpuPool:
     async def _look(self) -> None:
         """Read the labels, and let go of reservations that were settled before; under the lock."""
         settled = self._settled()
-        self._leases = await asyncio.to_thread(leases_of, self._client, self.settings, self.course)
+        self._leases = await asyncio.to_thread(self._read)
         for name in settled:
             del self._in_flight[name]
         held = {lease.held for lease in self._leases}
         if held != self._observed:
             await asyncio.to_thread(self._history.observe, held, datetime.now(UTC))
             self._observed = held
+
+    def _read(self) -> list[Lease]:
+        """The leases that rows and labels are (blocking).
+
+        Rows come first: the grader makes its container, and then makes sure of its row. If that
+        succeeds while the row is read too late here, the container is there when labels are read.
+        """
+        rows = self._requests.lent(datetime.now(UTC)) if self._requests else []
+        leases = leases_of(self._client, self.settings, self.course)
+        known = {lease.held for lease in leases}
+        new = [lease_of(held, self.settings, self.course) for held in rows if held not in known]
+        return [*leases, *new]
 
     def _open(self) -> None:
         """Let another hub choose, unless a reservation of ours stands."""
@@ -262,11 +282,15 @@ class GpuPool:
         held = {lease.held for lease in self._leases}
         return held | {each.lease.held for each in self._in_flight.values()}
 
-    def _taken(self) -> list[str]:
-        return [held.device for held in self._held()]
+    def _places_taken(self) -> list[Held]:
+        """The lease of each place that is taken; the grader takes all places of its device."""
+        shared = self.settings.gpu_shared
+        return [
+            held for held in self._held() for _ in range(shared if is_grading(held.username) else 1)
+        ]
 
     def _free(self) -> int:
-        load = Counter(self._taken())
+        load = Counter(held.device for held in self._places_taken())
         shared = self.settings.gpu_shared
         return sum(max(0, shared - load[device.name]) for device in self.devices)
 
@@ -274,7 +298,7 @@ class GpuPool:
         names = {device.name for device in self.devices}
         return expected_wait(
             number,
-            [held.until for held in self._held() if held.device in names],
+            [held.until for held in self._places_taken() if held.device in names],
             len(self.devices) * self.settings.gpu_shared,
             timedelta(minutes=self.settings.gpu_lease_minutes),
             datetime.now(UTC),

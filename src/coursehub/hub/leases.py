@@ -16,6 +16,8 @@ from coursehub.instant import Instant
 
 metadata = MetaData()
 
+_GRADING = "grading:"  # no user name has a colon
+
 gpu_leases = Table(
     "gpu_leases",
     metadata,
@@ -34,6 +36,16 @@ class Held(NamedTuple):
     username: str
     device: str
     until: datetime
+
+
+def for_grading(number: int | str) -> str:
+    """Who has a lease that the grader asked for, where others have a user name."""
+    return f"{_GRADING}{number}"
+
+
+def is_grading(username: str) -> bool:
+    """Whether a holder is the grader, which shares its GPU with nobody."""
+    return username.startswith(_GRADING)
 
 
 class LeaseHistory:

@@ -15,13 +15,18 @@ from sqlalchemy import Connection, Engine
 # read what nbgrader's configuration needs: who somebody is (never a password), and until when
 # somebody has more time (never why). Staff ask for gradings by an assignment and a student alone,
 # say how long they wait, and read what came of it; the rest is the grader's to write. The grader
-# writes into the journal what the clock did, and changes nothing there.
+# writes into the journal what the clock did, and changes nothing there. It asks the hub for GPUs,
+# and the hub alone says which.
 GRANTS = """
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM hub, grader, graders;
 GRANT USAGE ON SCHEMA public TO hub, grader, graders;
 GRANT SELECT ON people, extensions, ledger TO hub;
 GRANT SELECT, INSERT, UPDATE ON gpu_leases TO hub;
 GRANT USAGE ON SEQUENCE gpu_leases_id_seq TO hub;
+GRANT SELECT, DELETE, UPDATE (seen, device, until, problem) ON gpu_requests TO hub;
+GRANT SELECT, DELETE, INSERT (asked_by, asked_at, awaited_until),
+      UPDATE (awaited_until) ON gpu_requests TO grader;
+GRANT USAGE ON SEQUENCE gpu_requests_id_seq TO grader;
 GRANT SELECT ON ledger TO grader;
 GRANT SELECT (username, number, name, email, role, active) ON people TO grader, graders;
 GRANT SELECT (id, username, assignment, until) ON extensions TO grader, graders;

@@ -7,16 +7,28 @@ right.
 
 from typing import Literal
 
-from coursehub.grading.sandbox.base import Sandbox
+from coursehub.grading.sandbox.base import Gpu, Sandbox
 from coursehub.grading.sandbox.channel import Channel, Ended, TimedOut
 from coursehub.grading.sandbox.worker import Processes, Worker
 
-__all__ = ["Channel", "Ended", "Processes", "Sandbox", "TimedOut", "Worker", "open_sandbox"]
+__all__ = [
+    "Channel",
+    "Ended",
+    "Gpu",
+    "Processes",
+    "Sandbox",
+    "TimedOut",
+    "Worker",
+    "open_sandbox",
+]
 
 IMAGE = "coursehub/student:latest"
+GPU_IMAGE = "coursehub/student-gpu:latest"
 
 
-def open_sandbox(name: Literal["docker", "process"], *, image: str = IMAGE) -> Sandbox:
+def open_sandbox(
+    name: Literal["docker", "process"], *, image: str = IMAGE, gpu_image: str = GPU_IMAGE
+) -> Sandbox:
     """The sandbox of that name; a context manager too.
 
     Raises:
@@ -25,7 +37,7 @@ def open_sandbox(name: Literal["docker", "process"], *, image: str = IMAGE) -> S
     if name == "docker":
         from coursehub.grading.sandbox.docker import DockerSandbox
 
-        return DockerSandbox(image)
+        return DockerSandbox(image, gpu_image)
     from coursehub.grading.sandbox.process import ProcessSandbox
 
     return ProcessSandbox()

@@ -1,9 +1,9 @@
 """What the two kinds of sandbox have in common: workers, whose zygotes come from pools."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
 from typing import Any, Self
@@ -16,6 +16,22 @@ Imports = Mapping[str, Collection[str]]
 
 
 @dataclass(frozen=True)
+class Gpu:
+    """A device that nobody else has, for the student's side.
+
+    Attributes:
+        request: its name by CDI, or the engine's request for it.
+        labels: what the container that has it says of it, for whoever keeps count.
+        held: whether it is still lent to this one; asked between hand-ins, and once a container is
+            made that would have it, before that runs.
+    """
+
+    request: Any
+    labels: Mapping[str, str] = field(default_factory=dict)
+    held: Callable[[], bool] = lambda: True
+
+
+@dataclass(frozen=True)
 class Kind:
     """What a zygote is for; workers that want the same share one.
 
@@ -23,13 +39,13 @@ class Kind:
         sides: `student`, `judge`, or both.
         mains: what its forks run.
         imports: modules that it imports.
-        gpu: the engine's request for a device, or its name by CDI.
+        gpu: a device, which it has for itself.
     """
 
     sides: tuple[str, ...]
     mains: tuple[str, ...]
     imports: tuple[str, ...]
-    gpu: Any = None
+    gpu: Gpu | None = None
 
     def arguments(self) -> list[str]:
         """The zygote's, as far as they say what it is for."""
@@ -54,7 +70,7 @@ class Sandbox(ABC):
         student: str = STUDENT_SIDE,
         judge: str = JUDGE_SIDE,
         imports: Imports | None = None,
-        gpu: Any = None,
+        gpu: Gpu | None = None,
     ) -> Iterator[Worker]:
         """A worker; at the end of the context it leaves its zygotes, the last ends them.
 
@@ -62,11 +78,11 @@ class Sandbox(ABC):
             student: What runs on the student's side.
             judge: What runs on the judge's side.
             imports: What the zygotes import beforehand.
-            gpu: A device for the student's side: its CDI name, or the engine's request for it. It
-                is the caller's duty that nobody else has it.
+            gpu: A device for the student's side; it is the caller's duty that nobody else has it.
 
         Raises:
-            SandboxUnavailable: there is no such device here, or no zygote starts.
+            SandboxUnavailable: no zygote starts.
+            NoGpu: none starts with the device.
         """
         kinds = self._kinds({"student": student, "judge": judge}, imports or {}, gpu)
         worker = Worker({side: self._pool(kind).enter for side, kind in kinds.items()},
@@ -81,7 +97,9 @@ class Sandbox(ABC):
         """What it does not isolate here, in sentences; empty when everything is real."""
 
     @abstractmethod
-    def _kinds(self, mains: Mapping[str, str], imports: Imports, gpu: Any) -> dict[str, Kind]:
+    def _kinds(
+        self, mains: Mapping[str, str], imports: Imports, gpu: Gpu | None
+    ) -> dict[str, Kind]:
         """Side -> the kind of zygote that it needs."""
 
     @abstractmethod

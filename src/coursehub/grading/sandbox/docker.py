@@ -14,9 +14,9 @@ import requests
 from docker.errors import APIError, DockerException, NotFound
 from docker.types import DeviceRequest
 
-from coursehub.errors import SandboxUnavailable
+from coursehub.errors import NoGpu, SandboxError, SandboxUnavailable
 from coursehub.grading.limits import Limits, MiB
-from coursehub.grading.sandbox.base import Imports, Kind, Sandbox
+from coursehub.grading.sandbox.base import Gpu, Imports, Kind, Sandbox
 from coursehub.grading.sandbox.link import Demultiplexer
 
 PYTHON = "/opt/coursehub/venv/bin/python"
@@ -43,19 +43,23 @@ CAPABILITIES = ["SYS_ADMIN", "SETUID", "SETGID", "SETPCAP", "KILL", "NET_ADMIN"]
 
 
 class DockerSandbox(Sandbox):
-    """Zygotes in containers of the student image."""
+    """Zygotes in containers of the student image, or of the one for GPUs where they have one."""
 
     name = "docker"
     real = True
 
-    def __init__(self, image: str, engine: docker.DockerClient | None = None) -> None:
+    def __init__(
+        self, image: str, gpu_image: str, engine: docker.DockerClient | None = None
+    ) -> None:
         """Use `image` on `engine`, by default the one that DOCKER_HOST or the usual socket names.
+
+        Where the student's side has a GPU it is in a container of `gpu_image`.
 
         Raises:
             SandboxUnavailable: no engine answers, or it does not have the image.
         """
         super().__init__()
-        self.image = image
+        self.image, self.gpu_image = image, gpu_image
         try:
             self._engine = engine or docker.from_env(timeout=120)
             self._engine.images.get(image)
@@ -78,7 +82,9 @@ class DockerSandbox(Sandbox):
         """Leave the engine."""
         self._engine.close()
 
-    def _kinds(self, mains: Mapping[str, str], imports: Imports, gpu: Any) -> dict[str, Kind]:
+    def _kinds(
+        self, mains: Mapping[str, str], imports: Imports, gpu: Gpu | None
+    ) -> dict[str, Kind]:
         """A container a side; tests are not even in the student's."""
         return {
             side: Kind(
@@ -91,10 +97,17 @@ class DockerSandbox(Sandbox):
         }
 
     def _start(self, kind: Kind) -> "ContainedZygote":
+        image = self.gpu_image if kind.gpu else self.image
         try:
-            return ContainedZygote(self._engine, self.image, kind, self._options)
+            return ContainedZygote(self._engine, image, kind, self._options)
+        except APIError as error:
+            text = f"no container of {image} starts"
+            if kind.gpu:  # the others are well
+                remedy = "See whether the image is built, and the device still there."
+                raise NoGpu(f"{text} with {kind.gpu.request}: {error}", remedy=remedy) from error
+            raise SandboxUnavailable(f"{text}: {error}") from error
         except (DockerException, requests.RequestException) as error:
-            raise SandboxUnavailable(f"no container of {self.image} starts: {error}") from error
+            raise SandboxUnavailable(f"no container of {image} starts: {error}") from error
 
 
 class ContainedDoor:
@@ -133,7 +146,11 @@ class ContainedZygote:
             image,
             entrypoint=[PYTHON, "-I", "-m", "coursehub.grading.sandbox.zygote"],
             command=["--container", "--listen=/tmp/doors", *kind.arguments(), "--folder=/tmp"],
-            labels={LABEL: "+".join(kind.sides), OWNER: _owner(os.getpid())},
+            labels={
+                LABEL: "+".join(kind.sides),
+                OWNER: _owner(os.getpid()),
+                **(kind.gpu.labels if kind.gpu else {}),
+            },
             user="0:0",
             working_dir="/",
             network_mode="none",
@@ -153,6 +170,8 @@ class ContainedZygote:
             cpu_period=100_000,
         )
         try:
+            if kind.gpu and not kind.gpu.held():
+                raise SandboxError("the GPU is lent to this grader no longer")
             self._lifeline = self._attach()
             self._container.start()
         except BaseException:
@@ -182,8 +201,8 @@ class ContainedZygote:
 
     def left(self) -> int:
         """How many processes there are in the container beside the zygote and its doors."""
-        listed = self._container.top()
-        column = listed["Titles"].index("CMD")
+        listed = self._container.top(ps_args="-e -ww -o pid,args")  # else cut to a screen's width
+        column = listed["Titles"].index("COMMAND")
         return sum("send_fds" not in each[column] for each in listed["Processes"]) - 1
 
     def adapt(self, limits: Limits, doors: int) -> None:
@@ -222,10 +241,11 @@ class ContainedZygote:
         _remove(self._container)
 
 
-def _requests(gpu: Any) -> list[DeviceRequest]:
+def _requests(gpu: Gpu | None) -> list[DeviceRequest]:
     if gpu is None:
         return []
-    return [DeviceRequest(driver="cdi", device_ids=[gpu]) if isinstance(gpu, str) else gpu]
+    named = isinstance(gpu.request, str)
+    return [DeviceRequest(driver="cdi", device_ids=[gpu.request]) if named else gpu.request]
 
 
 def _shares(limits: Limits, doors: int) -> dict[str, int]:

@@ -8,12 +8,11 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from coursehub.errors import SandboxUnavailable
 from coursehub.grading.limits import Limits
 from coursehub.grading.sandbox import kernel
-from coursehub.grading.sandbox.base import Imports, Kind, Sandbox
+from coursehub.grading.sandbox.base import Gpu, Imports, Kind, Sandbox
 
 SAID = 4096
 SHARED = "Hand-ins share this machine's system files, and no control group bounds their memory."
@@ -31,7 +30,9 @@ class ProcessSandbox(Sandbox):
 
         return [*missing(self), SHARED]
 
-    def _kinds(self, mains: Mapping[str, str], imports: Imports, gpu: Any) -> dict[str, Kind]:
+    def _kinds(
+        self, mains: Mapping[str, str], imports: Imports, gpu: Gpu | None
+    ) -> dict[str, Kind]:
         """One for all: each fork is as far from its neighbour as from the other side."""
         if gpu is not None:
             raise SandboxUnavailable("GPUs are lent to containers only",
