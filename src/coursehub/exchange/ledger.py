@@ -72,7 +72,7 @@ class Ledger:
         Args:
             username: who, from the hub's token.
             assignment: nbgrader's assignment id.
-            received: when, by the service's clock.
+            received: when, by the service's clock; by the LMS's where the folder's name says so.
             folder: name of the hand-in's folder in the exchange.
             key: the idempotency key of the request.
             files: what lies in the folder.
@@ -114,6 +114,17 @@ class Ledger:
     def all(self) -> list[HandIn]:
         """Every row, in order."""
         return self._select()
+
+    def received(self) -> dict[tuple[str, str], list[datetime]]:
+        """When each student handed in what: user name and assignment -> times, in order."""
+        found: dict[tuple[str, str], list[datetime]] = {}
+        query = select(ledger.c.username, ledger.c.assignment, ledger.c.received).order_by(
+            ledger.c.received, ledger.c.number
+        )
+        with self._engine.connect() as connection:
+            for username, assignment, received in connection.execute(query):
+                found.setdefault((username, assignment), []).append(received)
+        return found
 
     def check(self) -> list[HandIn]:
         """Every row, after making sure that the chain holds.
