@@ -55,6 +55,8 @@ def exact_deduction(
         percent: What staff decided that the edits cost; 0 where they waived it or have not decided.
         cap: The most that edits may cost, in percent.
     """
+    if credit == 1 and percent <= 0:
+        return Fraction(0), Fraction(0)
     earned = max(score, Fraction(0))
     late = earned * (1 - Fraction(credit))
     share = min(max(percent, Fraction(0)), Fraction(cap)) / 100

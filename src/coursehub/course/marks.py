@@ -176,6 +176,8 @@ def lowest(homework: Iterable[Homework], drop: int) -> tuple[str, ...]:
         homework: A student's; those that are excused count neither way.
         drop: How many are dropped.
     """
+    if not drop:
+        return ()
     counted = [each for each in homework if each.state != State.EXCUSED]
     ordered = sorted(counted, key=lambda each: each.share)
     return tuple(each.assignment for each in ordered[: max(min(drop, len(counted) - 1), 0)])

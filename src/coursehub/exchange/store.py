@@ -11,7 +11,6 @@ was on time, so it is kept beside it, in `kept`. Every folder name ends in an id
 the request's idempotency key: a retry finds what an interrupted request left.
 """
 
-import hashlib
 import json
 import logging
 import os
@@ -22,6 +21,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+
+from sqlalchemy.exc import IntegrityError
 
 from coursehub.course.late import counting
 from coursehub.course.model import Assignment
@@ -37,7 +38,7 @@ from coursehub.exchange.folders import (
     imported_by,
     nbgrader_timestamp,
 )
-from coursehub.exchange.intake import Accepted
+from coursehub.exchange.intake import Accepted, digest
 from coursehub.exchange.ledger import HandIn, Ledger, StoredFile
 
 log = logging.getLogger(__name__)
@@ -122,11 +123,28 @@ class Store:
         Raises:
             ServiceUnavailable: when the disk did not keep what was written.
         """
+        if row := self.known(username, assignment, files, received):
+            return row, False
         key = _key_of_the_lms(received, files)
+        try:
+            row = self._keep(username, assignment, files, key, lambda _: received, imported_by)
+        except IntegrityError:  # the service found its folder, and entered it meanwhile
+            if (row := self.known(username, assignment, files, received)) is None:
+                raise
+        return row, True
+
+    def known(
+        self,
+        username: str,
+        assignment: Assignment,
+        files: Sequence[Accepted],
+        received: datetime,
+    ) -> HandIn | None:
+        """The hand-in of the same files within the grain of the LMS's time, if there is one."""
         for row in self._ledger.of(username, assignment.name):
             if abs(row.received - received) < LMS_GRAIN and _digests(row) == _contents(files):
-                return row, False
-        return self._keep(username, assignment, files, key, lambda _: received, imported_by), True
+                return row
+        return None
 
     def _keep(
         self,
@@ -276,7 +294,7 @@ class Store:
             _write(folder / TIMESTAMP_FILE, nbgrader_timestamp(now).encode())
             _write(folder / SECRET_FILE, secrets.token_hex(64).encode())
             _sync(folder)
-            kept = all(_digest_of(folder / file.name) == _digest(file.content) for file in files)
+            kept = all(_digest_of(folder / file.name) == digest(file.content) for file in files)
         except OSError as error:
             log.error("%s cannot be written: %s", folder, error)
             kept = False
@@ -339,7 +357,7 @@ class Store:
 def _key_of_the_lms(received: datetime, files: Sequence[Accepted]) -> str:
     """The idempotency key of what came from the LMS: the same files at the same time are one."""
     content = [received.astimezone(UTC).isoformat(), sorted(_contents(files).items())]
-    return f"lms:{_digest(json.dumps(content).encode())}"
+    return f"lms:{digest(json.dumps(content).encode())}"
 
 
 def _digests(row: HandIn) -> dict[str, str]:
@@ -347,7 +365,7 @@ def _digests(row: HandIn) -> dict[str, str]:
 
 
 def _contents(files: Sequence[Accepted]) -> dict[str, str]:
-    return {file.name: _digest(file.content) for file in files}
+    return {file.name: digest(file.content) for file in files}
 
 
 def _same(known: HandIn, files: Sequence[Accepted]) -> HandIn:
@@ -357,16 +375,12 @@ def _same(known: HandIn, files: Sequence[Accepted]) -> HandIn:
 
 
 def _stored(file: Accepted) -> StoredFile:
-    return StoredFile(file.name, file.sent_as, len(file.content), _digest(file.content))
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+    return StoredFile(file.name, file.sent_as, len(file.content), digest(file.content))
 
 
 def _digest_of(path: Path) -> str | None:
     try:
-        return _digest(path.read_bytes())
+        return digest(path.read_bytes())
     except OSError:
         return None
 

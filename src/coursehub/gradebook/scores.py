@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Context, Decimal
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -240,6 +241,7 @@ def _about(query: Select[Any], of: TableClause, student: str | None) -> Select[A
     return query if student is None else query.where(of.c.student == student)
 
 
+@lru_cache(maxsize=4096)  # a class has few different ones
 def _decimal(points: float) -> Decimal:
     """A float as it is written: 0.1 is a tenth."""
     return Decimal(repr(float(points)))
