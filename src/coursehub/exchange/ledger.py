@@ -16,6 +16,7 @@ from sqlalchemy import Engine, Row, select
 
 from coursehub.errors import ReceiptError
 from coursehub.exchange.database import ledger, lock
+from coursehub.exchange.folders import imported_by
 
 GENESIS = "0" * 64
 
@@ -44,6 +45,11 @@ class HandIn:
     previous: str
     hash: str
     receipt: str
+
+    @property
+    def imported_by(self) -> str | None:
+        """Who brought it over from the LMS, whose time it has; None where it was stamped here."""
+        return imported_by(self.folder)
 
 
 class Ledger:

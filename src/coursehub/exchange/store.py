@@ -123,14 +123,19 @@ class Store:
         Raises:
             ServiceUnavailable: when the disk did not keep what was written.
         """
+        received = received.astimezone(UTC)
         if row := self.known(username, assignment, files, received):
             return row, False
         key = _key_of_the_lms(received, files)
         try:
             row = self._keep(username, assignment, files, key, lambda _: received, imported_by)
-        except IntegrityError:  # the service found its folder, and entered it meanwhile
-            if (row := self.known(username, assignment, files, received)) is None:
-                raise
+        except (IntegrityError, OSError) as error:  # somebody else did the same meanwhile
+            if found := self.known(username, assignment, files, received):
+                return found, False
+            raise ServiceUnavailable(
+                f"the hand-in of {username} could not be brought over",
+                remedy="Do it again; what is there already stays",
+            ) from error
         return row, True
 
     def known(
@@ -163,7 +168,10 @@ class Store:
                 return _same(known, files)
             now = clock(UTC)
             name = str(FolderName(username, assignment.name, now, folder_id(key), imported_by))
-            written = self._write(name, files, now)
+            # What comes from the LMS has the same name when it is tried again, or by two at once.
+            written = self._write(
+                f"{name}~{secrets.token_hex(4)}" if imported_by else name, files, now
+            )
             row_files = tuple(_stored(file) for file in files)
             destination = self._destination(username, assignment, now)
             written.rename(destination / name)
@@ -356,7 +364,7 @@ class Store:
 
 def _key_of_the_lms(received: datetime, files: Sequence[Accepted]) -> str:
     """The idempotency key of what came from the LMS: the same files at the same time are one."""
-    content = [received.astimezone(UTC).isoformat(), sorted(_contents(files).items())]
+    content = [received.isoformat(), sorted(_contents(files).items())]
     return f"lms:{digest(json.dumps(content).encode())}"
 
 

@@ -73,8 +73,8 @@ def history(engine: Engine, student: str) -> list[Entry]:
 
 
 def changes(entry: Entry) -> Iterator[tuple[str, str, str]]:
-    """What an entry changed: the name, before and after; empty where there was, or is, nothing."""
-    for name in {**entry.before, **entry.after}:
+    """What an entry changed, the mark last: name, before and after; empty for nothing."""
+    for name in sorted({**entry.after, **entry.before}, key="mark".__eq__):
         before, after = entry.before.get(name, ""), entry.after.get(name, "")
         if before != after:
             yield name, before, after
