@@ -225,6 +225,16 @@ def test_files_beside_make_a_hand_in_together(run, tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_file_of_another_hand_in_is_not_left_over(run, tmp_path: Path) -> None:
+    broken = SECOND.replace(".ipynb", " (1).ipynb")
+    result = bring(run, zipped(
+        tmp_path / "two.zip", (SECOND, notebook(), NOON), (AGENT, b"a = 1", NOON),
+        (broken, b"cut off", ONE),
+    ), number=2)  # fmt: skip
+    assert "1 hand-ins brought over, 0 were there already, 1 files left over" in result.output
+    assert f"left over '{broken}': assignment_2.ipynb is no Jupyter notebook" in result.output
+
+
 def test_nothing_is_dropped(run, tmp_path: Path) -> None:
     bob, carol = (f"{n}_assignment_2.ipynb" for n in ("a0100001H", "a0100002L"))
     twice = SECOND.upper()

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from coursehub.cli.course import one_line_errors
+from coursehub.cli.progress import progress
 from coursehub.course.model import Assignment
 from coursehub.course.schedule import say_short
 from coursehub.errors import BadSubmission, CourseHubError, TooLarge
@@ -76,7 +78,11 @@ def import_lms(
         with opened(file, course.tz, exchange.limit) as archive:
             people = exchange.roster.everyone()
             found = sort_out(archive, course, wanted, people, now, known)
-            done = bring_over(exchange, archive, wanted, found, imported_by=who, dry_run=dry_run)
+            with progress(assignment, len(found.bundles), Console(stderr=True)) as batch:
+                done = bring_over(
+                    exchange, archive, wanted, found, imported_by=who, dry_run=dry_run,
+                    on_start=batch.start, on_done=batch.finish,
+                )  # fmt: skip
             _say(exchange, done, found)
             if found.left_over and not dry_run:
                 folder = aside or file.with_name(f"{file.stem}-left-over")

@@ -5,7 +5,7 @@ hand-in, received at the time of the newest of them: so an `agent.py` that is up
 another hand-in, with the notebook that was there. Which one counts is decided as always.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
@@ -123,6 +123,8 @@ def bring_over(
     *,
     imported_by: str,
     dry_run: bool = False,
+    on_start: Callable[[str], None] = lambda _: None,
+    on_done: Callable[[str], None] = lambda _: None,
 ) -> list[BroughtOver]:
     """Enter the hand-ins of an archive; those that are there already stay as they are.
 
@@ -135,23 +137,28 @@ def bring_over(
         found: What `sort_out` said of it.
         imported_by: The user name of the member of staff who does it.
         dry_run: Whether everything is looked at, but nothing written.
+        on_start: Called with a student's user name before each hand-in.
+        on_done: The same after it.
 
     Raises:
         ServiceUnavailable: The disk did not keep a hand-in; the same again goes on from there.
     """
-    done = []
+    done: list[BroughtOver] = []
+    failed: list[tuple[Upload, str]] = []
     for bundle in found.bundles:
+        on_start(bundle.person.username)
         try:
             files = _accepted(archive, assignment, bundle, exchange.limit)
         except (BadSubmission, TooLarge) as error:
-            _leave(found, bundle.uploads.values(), error.message)
-            continue
-        where = (bundle.person.username, assignment, files, bundle.received)
-        if dry_run:
-            known = exchange.store.known(*where)
-            done.append(BroughtOver(bundle, known, known is None))
+            failed += [(upload, error.message) for upload in bundle.uploads.values()]
         else:
-            done.append(BroughtOver(bundle, *exchange.store.bring_over(*where, imported_by)))
+            done.append(_entered(exchange, assignment, bundle, files, imported_by, dry_run))
+        on_done(bundle.person.username)
+    entered = {id(upload.member) for each in done for upload in each.bundle.uploads.values()}
+    reasons = {id(each.member): (each, reason) for each, reason in failed}
+    for member, (upload, reason) in reasons.items():
+        if member not in entered:
+            _leave(found, [upload], reason)
     if not dry_run:
         for username in {each.bundle.person.username for each in done}:
             exchange.store.arrange(username, assignment)
@@ -222,6 +229,21 @@ def _accepted(
     contents = {name: archive.read(each.member) for name, each in bundle.uploads.items()}
     files = intake.accept(contents, assignment.files, limit=limit)
     return tuple(replace(file, sent_as=bundle.uploads[file.name].member.name) for file in files)
+
+
+def _entered(
+    exchange: Exchange,
+    assignment: Assignment,
+    bundle: Bundle,
+    files: tuple[Accepted, ...],
+    imported_by: str,
+    dry_run: bool,
+) -> BroughtOver:
+    where = (bundle.person.username, assignment, files, bundle.received)
+    if dry_run:
+        known = exchange.store.known(*where)
+        return BroughtOver(bundle, known, known is None)
+    return BroughtOver(bundle, *exchange.store.bring_over(*where, imported_by))
 
 
 def _leave(found: Sorted, uploads: Iterable[Upload], reason: str) -> None:
