@@ -1,6 +1,7 @@
 """What lateness and edits take off together."""
 
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import assume, given
@@ -39,7 +40,7 @@ def test_never_negative_and_capped(
 ) -> None:
     found = deduction(score, most, credit=credit, percent=percent, cap=cap)
     assert found.late >= 0
-    assert 0 <= found.edits <= most * (cap / 100)
+    assert 0 <= found.edits <= float(Fraction(most) * Fraction(cap) / 100)
     assert found.total <= score * (1 + 1e-12)
 
 

@@ -24,6 +24,7 @@ def findings(course: Course) -> Iterator[Finding]:
     yield from _meetings(course)
     yield from _bands(course)
     yield from _assignments(course)
+    yield from _homework(course)
     for index, assignment in enumerate(course.assignments):
         yield from _window(course, assignment, ("assignments", index))
     try:
@@ -134,6 +135,18 @@ def _assignments(course: Course) -> Iterator[Finding]:
                     "Put the assignments in their order.",
                 ),
             )
+
+
+def _homework(course: Course) -> Iterator[Finding]:
+    drop, count = course.homework.drop_lowest, len(course.assignments)
+    if drop and drop >= count:
+        yield (
+            ("homework", "drop_lowest"),
+            Fault(
+                f"dropping {drop} leaves none of {count} assignments to count",
+                f"Write at most {max(count - 1, 0)}.",
+            ),
+        )
 
 
 def _window(course: Course, assignment: Assignment, key: Key) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ its own: points given by hand, an extension or a decision may change it at any t
 
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,20 @@ class Deduction:
 def deduction(
     score: float, max_score: float, *, credit: Decimal, percent: float, cap: float
 ) -> Deduction:
-    """Return what is taken off.
+    """Return what is taken off, as nbgrader keeps points.
+
+    Args and rule are those of `exact_deduction`.
+    """
+    late, edits = exact_deduction(
+        Fraction(score), Fraction(max_score), credit=credit, percent=Fraction(percent), cap=cap
+    )
+    return Deduction(float(late), float(edits))
+
+
+def exact_deduction(
+    score: Fraction, max_score: Fraction, *, credit: Decimal, percent: Fraction, cap: float
+) -> tuple[Fraction, Fraction]:
+    """Return what is taken off for lateness and for edits, without rounding.
 
     Lateness costs a share of what was earned, edits a share of what could be earned. Together they
     cost no more than was earned.
@@ -41,7 +55,9 @@ def deduction(
         percent: What staff decided that the edits cost; 0 where they waived it or have not decided.
         cap: The most that edits may cost, in percent.
     """
-    earned = max(score, 0.0)
-    late = min(max(earned - earned * float(credit), 0.0), earned)
-    share = min(max(percent, 0.0), cap) / 100
-    return Deduction(late, min(max(max_score, 0.0) * share, earned - late))
+    if credit == 1 and percent <= 0:
+        return Fraction(0), Fraction(0)
+    earned = max(score, Fraction(0))
+    late = earned * (1 - Fraction(credit))
+    share = min(max(percent, Fraction(0)), Fraction(cap)) / 100
+    return late, min(max(max_score, Fraction(0)) * share, earned - late)

@@ -226,6 +226,18 @@ class EditPolicy(Section):
         return min(edits * self.penalty, self.cap)
 
 
+class HomeworkPolicy(Section):
+    """How the assignments make up the homework: the mean of what was earned of each.
+
+    Attributes:
+        drop_lowest: So many of a student's lowest do not count.
+        excuse: Whether staff may excuse one student from one assignment.
+    """
+
+    drop_lowest: Annotated[int, Field(ge=0)] = 0
+    excuse: bool = True
+
+
 class Weights(Section):
     """What counts how much towards the final mark, in percent."""
 
@@ -282,6 +294,7 @@ class Course(Section):
     assignments: tuple[Assignment, ...]
     late: LatePolicy
     edits: EditPolicy
+    homework: HomeworkPolicy = HomeworkPolicy()
     weights: Weights
     teams: Teams
     presentation: Presentation

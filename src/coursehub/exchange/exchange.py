@@ -220,6 +220,7 @@ class Exchange:
         files: tuple[StoredFile, ...],
         number: int,
         sealed: str,
+        imported_by: str | None,
     ) -> str:
         course = self.deadlines.course
         person = self.roster.find(username)
@@ -232,7 +233,11 @@ class Exchange:
             ("handed in by", username),
             ("student number", person.number if person else "unknown"),
             ("name", person.name if person else "unknown"),
-            ("received", f"{say(local, course)} ({local.isoformat()})"),
+            (
+                "received",
+                f"{say(local, course)} ({local.isoformat()}){_by_whose_clock(imported_by)}",
+            ),
+            *_source(imported_by),
             ("deadline", say(window.due, course)),
             ("in time", _in_time(window, received)),
             *(("file", _describe(file)) for file in files),
@@ -249,6 +254,14 @@ def now() -> datetime:
 def _in_time(window: Window, received: datetime) -> str:
     late = lateness(window, received)
     return "yes" if not late else f"no, {str(late).partition('.')[0]} late; kept and flagged"
+
+
+def _by_whose_clock(imported_by: str | None) -> str:
+    return ", by the LMS's clock" if imported_by else ""
+
+
+def _source(imported_by: str | None) -> list[tuple[str, str]]:
+    return [("source", f"the LMS, brought over by {imported_by}")] if imported_by else []
 
 
 def _describe(file: StoredFile) -> str:

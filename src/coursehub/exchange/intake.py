@@ -1,5 +1,6 @@
 """What the exchange accepts: the assignment's own files, nothing else, and nothing is executed."""
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -84,6 +85,11 @@ def student_number(sent_as: str) -> str | None:
     """The student number in an LMS-style name, or None. It is a remark, never an identity."""
     lms = _LMS_NAME.fullmatch(sent_as)
     return lms["number"].upper() if lms else None
+
+
+def digest(content: bytes) -> str:
+    """What a file's content is known by in the ledger and in receipts: its SHA-256."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def _check_notebook(sent_as: str, content: bytes) -> None:

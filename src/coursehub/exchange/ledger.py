@@ -16,6 +16,7 @@ from sqlalchemy import Engine, Row, select
 
 from coursehub.errors import ReceiptError
 from coursehub.exchange.database import ledger, lock
+from coursehub.exchange.folders import imported_by
 
 GENESIS = "0" * 64
 
@@ -45,6 +46,11 @@ class HandIn:
     hash: str
     receipt: str
 
+    @property
+    def imported_by(self) -> str | None:
+        """Who brought it over from the LMS, whose time it has; None where it was stamped here."""
+        return imported_by(self.folder)
+
 
 class Ledger:
     """The append-only table of hand-ins; whoever appends waits their turn."""
@@ -72,7 +78,7 @@ class Ledger:
         Args:
             username: who, from the hub's token.
             assignment: nbgrader's assignment id.
-            received: when, by the service's clock.
+            received: when, by the service's clock; by the LMS's where the folder's name says so.
             folder: name of the hand-in's folder in the exchange.
             key: the idempotency key of the request.
             files: what lies in the folder.
@@ -114,6 +120,17 @@ class Ledger:
     def all(self) -> list[HandIn]:
         """Every row, in order."""
         return self._select()
+
+    def received(self) -> dict[tuple[str, str], list[datetime]]:
+        """When each student handed in what: user name and assignment -> times, in order."""
+        found: dict[tuple[str, str], list[datetime]] = {}
+        query = select(ledger.c.username, ledger.c.assignment, ledger.c.received).order_by(
+            ledger.c.received, ledger.c.number
+        )
+        with self._engine.connect() as connection:
+            for username, assignment, received in connection.execute(query):
+                found.setdefault((username, assignment), []).append(received)
+        return found
 
     def check(self) -> list[HandIn]:
         """Every row, after making sure that the chain holds.

@@ -160,6 +160,14 @@ class Roster:
         with self._engine.connect() as connection:
             return connection.execute(query).scalar()
 
+    def all_extended_until(self) -> dict[tuple[str, str], datetime]:
+        """`extended_until` of everybody who has an extension, by user name and assignment."""
+        query = select(extensions.c.username, extensions.c.assignment, extensions.c.until).order_by(
+            extensions.c.id
+        )
+        with self._engine.connect() as connection:
+            return {(name, work): until for name, work, until in connection.execute(query)}
+
 
 _COLUMNS_OF_PERSON = [people.c[name] for name in COLUMNS]
 

@@ -11,8 +11,7 @@ was on time, so it is kept beside it, in `kept`. Every folder name ends in an id
 the request's idempotency key: a retry finds what an interrupted request left.
 """
 
-import base64
-import hashlib
+import json
 import logging
 import os
 import secrets
@@ -20,26 +19,36 @@ import shutil
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+
+from sqlalchemy.exc import IntegrityError
 
 from coursehub.course.late import counting
 from coursehub.course.model import Assignment
 from coursehub.errors import BadSubmission, NotFound, ReceiptError, ServiceUnavailable
 from coursehub.exchange.deadlines import Deadlines
-from coursehub.exchange.intake import Accepted
+from coursehub.exchange.feedback import page_name
+from coursehub.exchange.folders import (
+    PLACES,
+    SECRET_FILE,
+    TIMESTAMP_FILE,
+    FolderName,
+    folder_id,
+    imported_by,
+    nbgrader_timestamp,
+)
+from coursehub.exchange.intake import Accepted, digest
 from coursehub.exchange.ledger import HandIn, Ledger, StoredFile
 
 log = logging.getLogger(__name__)
 
-TIMESTAMP_FILE = "timestamp.txt"
-SECRET_FILE = "submission_secret.txt"  # noqa: S105, a name
-_TIMESTAMP = "%Y-%m-%d %H:%M:%S.%f UTC"
+LMS_GRAIN = timedelta(seconds=2)
+"""How exactly an archive keeps times (the grain of a zip member's own)."""
 
-PLACES = ("inbound", "kept")
-"""Where a hand-in may lie in the course's folder; it moves when another one counts."""
-
-WriteReceipt = Callable[[str, Assignment, datetime, tuple[StoredFile, ...], int, str], str]
+WriteReceipt = Callable[
+    [str, Assignment, datetime, tuple[StoredFile, ...], int, str, str | None], str
+]
 
 
 def lay_out(root: Path, course_id: str) -> Path:
@@ -66,7 +75,8 @@ class Store:
             root: nbgrader's exchange root (see `lay_out`).
             ledger: where each hand-in gets its row.
             deadlines: decides which hand-in counts.
-            write_receipt: called with username, assignment, instant, files, row number and hash.
+            write_receipt: called with username, assignment, instant, files, row number, hash, and
+                who brought the hand-in over from the LMS, or None.
         """
         self._ledger = ledger
         self._deadlines = deadlines
@@ -85,15 +95,83 @@ class Store:
             BadSubmission: when the key was used for other files.
             ServiceUnavailable: when the disk did not keep what was written.
         """
+        return self._keep(username, assignment, files, key, datetime.now, None)
+
+    def bring_over(
+        self,
+        username: str,
+        assignment: Assignment,
+        files: Sequence[Accepted],
+        received: datetime,
+        imported_by: str,
+    ) -> tuple[HandIn, bool]:
+        """Keep what somebody handed in to the LMS, at the time that the LMS has for it.
+
+        It is not stamped here, so folder, ledger and receipt say that the time is the LMS's and
+        who brought it over. The same files within the grain of that time are there already.
+
+        Args:
+            username: whose hand-in it is.
+            assignment: what it is of.
+            files: its files.
+            received: when, by the LMS's clock.
+            imported_by: user name of the member of staff who brings it over.
+
+        Returns:
+            The hand-in, and whether it is new.
+
+        Raises:
+            ServiceUnavailable: when the disk did not keep what was written.
+        """
+        received = received.astimezone(UTC)
+        if row := self.known(username, assignment, files, received):
+            return row, False
+        key = _key_of_the_lms(received, files)
+        try:
+            row = self._keep(username, assignment, files, key, lambda _: received, imported_by)
+        except (IntegrityError, OSError) as error:  # somebody else did the same meanwhile
+            if found := self.known(username, assignment, files, received):
+                return found, False
+            raise ServiceUnavailable(
+                f"the hand-in of {username} could not be brought over",
+                remedy="Do it again; what is there already stays",
+            ) from error
+        return row, True
+
+    def known(
+        self,
+        username: str,
+        assignment: Assignment,
+        files: Sequence[Accepted],
+        received: datetime,
+    ) -> HandIn | None:
+        """The hand-in of the same files within the grain of the LMS's time, if there is one."""
+        for row in self._ledger.of(username, assignment.name):
+            if abs(row.received - received) < LMS_GRAIN and _digests(row) == _contents(files):
+                return row
+        return None
+
+    def _keep(
+        self,
+        username: str,
+        assignment: Assignment,
+        files: Sequence[Accepted],
+        key: str,
+        clock: Callable[[timezone], datetime],
+        imported_by: str | None,
+    ) -> HandIn:
         with self._locks[username]:
             known = self._ledger.find(username, assignment.name, key) or self._finish(
                 username, assignment, key
             )
             if known:
                 return _same(known, files)
-            now = datetime.now(UTC)
-            name = "+".join((username, assignment.name, nbgrader_timestamp(now), _folder_id(key)))
-            written = self._write(name, files, now)
+            now = clock(UTC)
+            name = str(FolderName(username, assignment.name, now, folder_id(key), imported_by))
+            # What comes from the LMS has the same name when it is tried again, or by two at once.
+            written = self._write(
+                f"{name}~{secrets.token_hex(4)}" if imported_by else name, files, now
+            )
             row_files = tuple(_stored(file) for file in files)
             destination = self._destination(username, assignment, now)
             written.rename(destination / name)
@@ -189,8 +267,8 @@ class Store:
     def feedback(self, row: HandIn) -> dict[str, bytes]:
         """File name -> HTML of the feedback that staff released for this hand-in, if any.
 
-        nbgrader names feedback by the MD5 of the hand-in's secret and the notebook's name. The
-        secret never leaves the server, and only the owner's own rows get here.
+        The hand-in's secret, by which it is found, never leaves the server, and only the owner's
+        own rows get here.
         """
         folder = self._find(row)
         if folder is None:
@@ -200,8 +278,7 @@ class Store:
         for file in row.files:
             notebook, dot, _ = file.name.rpartition(".ipynb")
             if dot:
-                digest = hashlib.md5(f"{secret}{notebook}".encode(), usedforsecurity=False)
-                page = self._course / "feedback" / f"{digest.hexdigest()}.html"
+                page = self._course / "feedback" / page_name(secret, notebook)
                 if page.is_file():
                     found[f"{notebook}.html"] = page.read_bytes()
         return found
@@ -225,7 +302,7 @@ class Store:
             _write(folder / TIMESTAMP_FILE, nbgrader_timestamp(now).encode())
             _write(folder / SECRET_FILE, secrets.token_hex(64).encode())
             _sync(folder)
-            kept = all(_digest_of(folder / file.name) == _digest(file.content) for file in files)
+            kept = all(_digest_of(folder / file.name) == digest(file.content) for file in files)
         except OSError as error:
             log.error("%s cannot be written: %s", folder, error)
             kept = False
@@ -254,15 +331,15 @@ class Store:
             key=key,
             files=files,
             write_receipt=lambda number, sealed: self._write_receipt(
-                username, assignment, received, files, number, sealed
+                username, assignment, received, files, number, sealed, imported_by(folder)
             ),
         )
 
     def _adopt(self, folder: Path) -> HandIn | None:
         """Complete a hand-in that was stored but not yet entered when its process died."""
         try:
-            username, name, received, folder_id = _parts(folder.name)
-            assignment = self._deadlines.course.assignment(name)
+            name = FolderName.read(folder.name)
+            assignment = self._deadlines.course.assignment(name.assignment)
         except (ValueError, NotFound) as error:
             log.error("%s is in the exchange, but is no hand-in: %s", folder, error)
             return None
@@ -272,8 +349,8 @@ class Store:
             if path.name not in (TIMESTAMP_FILE, SECRET_FILE)
         )
         log.warning("%s had no ledger row: entered", folder.name)
-        key = f"recovered:{folder_id}"
-        return self._append(username, assignment, received, folder.name, key, files)
+        key = f"recovered:{name.id}"
+        return self._append(name.username, assignment, name.received, folder.name, key, files)
 
     def _finish(self, username: str, assignment: Assignment, key: str) -> HandIn | None:
         """Enter what interrupted requests left of this student; return what is of this key."""
@@ -282,43 +359,36 @@ class Store:
             for folder in (self._course / place).glob(f"{username}+{assignment.name}+*"):
                 if folder.name not in entered:
                     self._adopt(folder)
-        return self._ledger.find(username, assignment.name, f"recovered:{_folder_id(key)}")
+        return self._ledger.find(username, assignment.name, f"recovered:{folder_id(key)}")
 
 
-def nbgrader_timestamp(instant: datetime) -> str:
-    """An aware instant in the form that nbgrader's exchange uses."""
-    return instant.astimezone(UTC).strftime(_TIMESTAMP)
+def _key_of_the_lms(received: datetime, files: Sequence[Accepted]) -> str:
+    """The idempotency key of what came from the LMS: the same files at the same time are one."""
+    content = [received.isoformat(), sorted(_contents(files).items())]
+    return f"lms:{digest(json.dumps(content).encode())}"
 
 
-def _parts(folder: str) -> tuple[str, str, datetime, str]:
-    username, assignment, stamp, folder_id = folder.rsplit("+", 3)
-    return username, assignment, datetime.strptime(stamp, _TIMESTAMP).replace(tzinfo=UTC), folder_id
+def _digests(row: HandIn) -> dict[str, str]:
+    return {file.name: file.sha256 for file in row.files}
 
 
-def _folder_id(key: str) -> str:
-    digest = hashlib.sha256(key.encode()).digest()[:9]
-    return base64.urlsafe_b64encode(digest).decode()
+def _contents(files: Sequence[Accepted]) -> dict[str, str]:
+    return {file.name: digest(file.content) for file in files}
 
 
 def _same(known: HandIn, files: Sequence[Accepted]) -> HandIn:
-    if {file.name: file.sha256 for file in known.files} != {
-        file.name: _digest(file.content) for file in files
-    }:
+    if _digests(known) != _contents(files):
         raise BadSubmission("this request was already used for other files", remedy="Submit again")
     return known
 
 
 def _stored(file: Accepted) -> StoredFile:
-    return StoredFile(file.name, file.sent_as, len(file.content), _digest(file.content))
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+    return StoredFile(file.name, file.sent_as, len(file.content), digest(file.content))
 
 
 def _digest_of(path: Path) -> str | None:
     try:
-        return _digest(path.read_bytes())
+        return digest(path.read_bytes())
     except OSError:
         return None
 

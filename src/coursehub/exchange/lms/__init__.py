@@ -1,0 +1,1 @@
+"""The bridge to the LMS: its folders of hand-ins into the ledger, and out again."""
