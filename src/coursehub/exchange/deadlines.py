@@ -1,12 +1,13 @@
 """One student's deadlines: the course's rule, and what staff granted on top of it."""
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 from coursehub.course.idle import NEAR
 from coursehub.course.load import load_course
-from coursehub.course.model import Assignment, Course
+from coursehub.course.model import Assignment, Course, Work
 from coursehub.course.schedule import Window, window
 from coursehub.errors import CourseFileError
 from coursehub.exchange.roster import Roster
@@ -62,7 +63,7 @@ class Deadlines:
         """The course as it stands now."""
         return self._course_file.course
 
-    def window(self, username: str, assignment: Assignment) -> Window:
+    def window(self, username: str, assignment: Work) -> Window:
         """Release and due times of `assignment` for `username`."""
         until = self._roster.extended_until(username, assignment.name)
         return window(self.course, assignment, until)
@@ -75,6 +76,12 @@ class Deadlines:
             if now < self.on_time_before(username, assignment) <= now + NEAR
         ]
 
-    def on_time_before(self, username: str, assignment: Assignment) -> datetime:
+    def on_time_before(self, username: str, assignment: Work) -> datetime:
         """The first instant that is late for `username`."""
         return self.window(username, assignment).on_time_before
+
+    def of_everyone(self, assignment: Work) -> Callable[[str], datetime]:
+        """The first instant that is late, by user name; asks the database once."""
+        extended = self._roster.extensions_of(assignment.name)
+        course = self.course
+        return lambda name: window(course, assignment, extended.get(name)).on_time_before

@@ -15,7 +15,8 @@ from datetime import datetime
 from sqlalchemy import Engine, Row, select
 
 from coursehub.errors import ReceiptError
-from coursehub.exchange.database import ledger, lock
+from coursehub.exchange.database import ledger
+from coursehub.turn import lock
 
 GENESIS = "0" * 64
 
