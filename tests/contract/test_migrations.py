@@ -14,6 +14,7 @@ from coursehub import journal
 from coursehub.exchange import migrations
 from coursehub.exchange.database import connect, extensions, metadata, people
 from coursehub.hub import leases
+from coursehub.project import tables
 from tests.postgres import Postgres
 
 NOON = datetime(2021, 2, 5, 12, tzinfo=UTC)
@@ -49,7 +50,7 @@ def on_postgres(postgres: Postgres) -> Engine:
 
 def differences(engine: Engine) -> list[object]:
     """What the tables lack of the code's, or the other way round."""
-    expected = [metadata, journal.metadata, leases.metadata]
+    expected = [metadata, journal.metadata, leases.metadata, tables.metadata]
     with engine.connect() as connection:
         options = {"compare_type": True, "compare_server_default": True}
         return compare_metadata(MigrationContext.configure(connection, opts=options), expected)
@@ -80,6 +81,7 @@ def test_the_embedded_forms_own_tables_are_taken_over(tmp_path: Path) -> None:
     engine = connect(f"sqlite:///{tmp_path / 'course.sqlite'}")
     with engine.begin() as connection:
         connection.execute(people.insert().values(ALICE))
+    tables.create_tables(engine)
     migrations.upgrade(engine)
     assert differences(engine) == []
     with engine.connect() as connection:
@@ -111,6 +113,10 @@ def test_what_the_other_roles_may_do(postgres: Postgres) -> None:
         ("grader", "INSERT INTO grading_services VALUES ('one', now(), NULL) RETURNING 1"),
         ("grader", "DELETE FROM gradings RETURNING 1"),
         ("grader", f"{WRITE} RETURNING 1"),
+        ("grader", "INSERT INTO teams (number, name) VALUES (9, 'Nine') RETURNING 1"),
+        ("grader", "DELETE FROM members RETURNING 1"),
+        ("grader", "UPDATE reports SET findings = '[]' RETURNING 1"),
+        ("grader", "UPDATE scores SET score = '10' RETURNING 1"),
     }  # fmt: skip
     refused = {
         ("hub", "UPDATE people SET role = 'instructor' RETURNING 1"),
@@ -130,6 +136,11 @@ def test_what_the_other_roles_may_do(postgres: Postgres) -> None:
         ("graders", "DELETE FROM gradings RETURNING 1"),
         ("graders", f"{WRITE} RETURNING 1"),
         ("grader", "DELETE FROM journal RETURNING 1"),
+        ("grader", "DELETE FROM teams RETURNING 1"),
+        ("grader", "DELETE FROM reports RETURNING 1"),
+        ("grader", "UPDATE reports SET received = now() RETURNING 1"),
+        ("graders", "SELECT * FROM scores"),
+        ("hub", "SELECT * FROM members"),
         ("graders", "INSERT INTO grading_services VALUES ('mine', now(), NULL) RETURNING 1"),
     }
     with postgres.superuser(owner.url.database or "") as connection:

@@ -1,7 +1,6 @@
 """One student's deadlines: the course's rule, and what staff granted on top of it."""
 
 import logging
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -79,9 +78,3 @@ class Deadlines:
     def on_time_before(self, username: str, assignment: Work) -> datetime:
         """The first instant that is late for `username`."""
         return self.window(username, assignment).on_time_before
-
-    def of_everyone(self, assignment: Work) -> Callable[[str], datetime]:
-        """The first instant that is late, by user name; asks the database once."""
-        extended = self._roster.extensions_of(assignment.name)
-        course = self.course
-        return lambda name: window(course, assignment, extended.get(name)).on_time_before

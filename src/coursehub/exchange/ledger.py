@@ -112,6 +112,10 @@ class Ledger:
             conditions.append(ledger.c.assignment == assignment)
         return self._select(*conditions)
 
+    def of_everyone(self, assignment: str) -> list[HandIn]:
+        """Everything that was handed in for this assignment, in order."""
+        return self._select(ledger.c.assignment == assignment)
+
     def all(self) -> list[HandIn]:
         """Every row, in order."""
         return self._select()

@@ -1,6 +1,7 @@
 """The running order of the presentations, to read in a terminal and to print."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from html import escape
 
 from rich.box import SIMPLE_HEAD
@@ -53,7 +54,7 @@ def running_order_html(course: Course, order: Order, names: Mapping[str, str]) -
     title = escape(_title(course, order))
     head = "".join(f'<th scope="col">{column}</th>' for column in COLUMNS)
     rows = "\n".join(
-        f"<tr{'' if row[0] else ' class="pause"'}>"
+        ("<tr>" if row[0] else '<tr class="pause">')
         + "".join(f"<td>{escape(cell)}</td>" for cell in row)
         + "</tr>"
         for row in _rows(course, order, names)
@@ -81,11 +82,14 @@ def _rows(course: Course, order: Order, names: Mapping[str, str]) -> list[tuple[
     before = None
     for slot, team in order.slots[: last + 1]:
         if before is not None and slot.starts > before:
-            rows.append(("", f"{before:%H:%M}–{slot.starts:%H:%M}", "Break", "", ""))
+            rows.append(("", _span(before, slot.starts), "Break", "", ""))
         before = slot.ends
-        time = f"{slot.starts:%H:%M}–{slot.ends:%H:%M}"
-        rows.append((str(slot.number), time, *_of(course, team, names)))
+        rows.append((str(slot.number), _span(slot.starts, slot.ends), *_of(course, team, names)))
     return rows
+
+
+def _span(starts: datetime, ends: datetime) -> str:
+    return f"{starts:%H:%M} to {ends:%H:%M}"
 
 
 def _of(course: Course, team: Team | None, names: Mapping[str, str]) -> tuple[str, str, str]:

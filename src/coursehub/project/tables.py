@@ -28,7 +28,7 @@ metadata = MetaData()
 teams = Table(
     "teams",
     metadata,
-    Column("number", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
     Column("name", String(64), nullable=False, unique=True),
     Column("kind", String(32), nullable=True),
     Column("closed", Instant, nullable=True),
