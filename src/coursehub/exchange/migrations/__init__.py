@@ -16,8 +16,8 @@ from sqlalchemy import Connection, Engine
 # somebody has more time (never why). Staff ask for gradings by an assignment and a student alone,
 # say how long they wait, and read what came of it; the rest is the grader's to write. The grader
 # writes into the journal what the clock did, and changes nothing there. Staff commands about teams,
-# slots and scores run beside the grader and may change those; reports come in by the course service
-# alone, and only what their check found may be written again. No team and no report is ever removed.
+# slots and scores run beside the grader and may change those. Reports come in by the course service
+# alone; only what their check found is written again. No team and no report is ever removed.
 GRANTS = """
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM hub, grader, graders;
 GRANT USAGE ON SCHEMA public TO hub, grader, graders;
