@@ -8,6 +8,7 @@ import pytest
 
 from coursehub.course.load import load_course
 from coursehub.course.project import Report
+from coursehub.errors import CourseHubError
 from coursehub.project.check import check
 from tests import pdfs
 from tests.pdfs import A4, LETTER, full_page, report
@@ -136,3 +137,12 @@ def test_drawings_do_not_slow_it_down_beyond_the_limit() -> None:
         b"%d %d m %d %d l S\n" % (n % 600, n % 700, n % 500, n % 600) for n in range(100_000)
     )
     assert wrong(pdfs.drawn(lines))[0].startswith("There is no text")
+
+
+def test_a_broken_checker_is_an_error_and_no_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "look.py").write_text("import no_such_library")
+    monkeypatch.setattr("coursehub.project.check._LOOK", tmp_path / "look.py")
+    with pytest.raises(CourseHubError, match="reports cannot be checked here"):
+        check(REPORT, b"")

@@ -30,10 +30,13 @@ from coursehub.settings import Settings, load_settings
 
 COURSE_FILE = Path(__file__).parents[2] / "course.yml"
 STUDENTS = [f"s{number:02}" for number in range(1, 13)]
-PEOPLE = "username,number,name,email,role\n" + "".join(
-    f"{name},A{number:07}X,Student {number},{name}@example.edu,student\n"
-    for number, name in enumerate(STUDENTS, start=1)
-) + "tara,T1,Tara Lim,tara@example.edu,ta\nines,T2,Ines Ang,ines@example.edu,instructor\n"  # fmt: skip
+STAFF = """tara,T1,Tara Lim,tara@example.edu,ta
+theo,T3,Theo Ng,theo@example.edu,ta
+ines,T2,Ines Ang,ines@example.edu,instructor
+"""
+PEOPLE = "username,number,name,email,role\n" + STAFF
+for student in STUDENTS:
+    PEOPLE += f"{student},A{student},Student <{student}>,{student}@example.edu,student\n"
 UNTIL = datetime(2021, 3, 12, 16, tzinfo=UTC)  # 23:59 in Singapore is over
 NOW = UNTIL - timedelta(days=1)
 

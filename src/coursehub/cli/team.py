@@ -8,6 +8,7 @@ import typer
 from coursehub.cli.project import Acting, By, Reason, TeamName, opened, print_table
 from coursehub.course.leftovers import Proposal
 from coursehub.course.load import load_course
+from coursehub.errors import CourseHubError
 from coursehub.project.teams import Team
 from coursehub.settings import load_settings
 
@@ -121,13 +122,15 @@ def leftovers(
     With --apply it is done, all or nothing.
     """
     with opened() as (project, now):
+        if apply and not by:
+            raise CourseHubError("who applies it?", key="--by", remedy="Name one of the staff.")
         alone = project.teams.alone()
-        typer.echo(f"Without a team: {', '.join(alone) or 'nobody'}")
         names = {team.number: team.name for team in project.teams.all()}
         if apply:
             done = project.fixes.place(alone, by, reason, now)
         else:
             done = project.fixes.proposal(alone)
+        typer.echo(f"Without a team: {', '.join(alone) or 'nobody'}")
         for line in _proposal(done, names):
             typer.echo(line)
         if not done.empty:

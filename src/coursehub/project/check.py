@@ -1,6 +1,7 @@
 """Checks a report's PDF, whatever it is, within limits of time and memory."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from tempfile import TemporaryFile
 
 from coursehub.course.layout import Page, Run, findings
 from coursehub.course.project import Report
+from coursehub.errors import CourseHubError
 
 SECONDS = 60
 """Processor time for one file; a report takes a few."""
@@ -24,6 +26,9 @@ def check(report: Report, content: bytes, *, seconds: int = SECONDS) -> tuple[st
         report: What course.yml wants of it.
         content: The file. It is read in a process of its own, and need not be a PDF.
         seconds: Processor time for reading it.
+
+    Raises:
+        CourseHubError: The checker itself is broken.
     """
     seen = _look(content, seconds)
     if isinstance(seen, str):
@@ -46,17 +51,20 @@ def _look(content: bytes, seconds: int) -> list[Page] | str:
                 check=False,
             ).returncode
         except subprocess.TimeoutExpired:
-            ended = -1
+            ended = -signal.SIGXCPU
         output.seek(0)
-        try:
-            seen = json.load(output)
-        except ValueError:
-            ended = ended or 1
-    if ended:
+        said = output.read()
+    if ended < 0:
         return (
             f"It could not be read within {seconds} seconds and {MEMORY // 1_000_000_000} GB of "
             "memory. If it has very large drawings, put them in as images."
         )
+    if ended:
+        raise CourseHubError(
+            f"reports cannot be checked here: {_LOOK} ended with {ended}",
+            remedy="See whether pdfminer.six is installed; what was handed in is kept",
+        )
+    seen = json.loads(said)
     if problem := seen.get("problem"):
         return str(problem)
     return [

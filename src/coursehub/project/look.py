@@ -180,23 +180,23 @@ def _limit(seconds: int, memory: int) -> None:
 
 
 def main() -> None:
-    """Look at standard input."""
+    """Look at standard input, and say what is there."""
     seconds, memory = map(int, sys.argv[1:])
     _limit(seconds, memory)
     logging.disable(logging.CRITICAL)
     try:
-        seen = look(sys.stdin.buffer.read())
+        said = json.dumps(look(sys.stdin.buffer.read()))
     except PDFPasswordIncorrect:
-        seen = {"problem": "It asks for a password."}
+        said = json.dumps({"problem": "It asks for a password."})
     except PDFEncryptionError:
-        seen = {"problem": "It is encrypted in a way that cannot be read here."}
+        said = json.dumps({"problem": "It is encrypted in a way that cannot be read here."})
     except TooMuch:
-        seen = {"problem": "It holds more text than a report could."}
+        said = json.dumps({"problem": "It holds more text than a report could."})
     except MemoryError:
-        seen = {"problem": "It needs more memory than a report may."}
+        said = json.dumps({"problem": "It needs more memory than a report may."})
     except Exception as error:  # pdfminer raises of all kinds on broken files
-        seen = {"problem": f"It does not open as a PDF ({type(error).__name__})."}
-    json.dump(seen, sys.stdout)
+        said = json.dumps({"problem": f"It does not open as a PDF ({type(error).__name__})."})
+    sys.stdout.write(said)
 
 
 if __name__ == "__main__":

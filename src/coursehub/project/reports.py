@@ -22,7 +22,7 @@ from coursehub.project import tables
 from coursehub.project.check import check
 from coursehub.project.people import People, need_student
 from coursehub.project.tables import changing
-from coursehub.project.teams import Team, note, read_teams
+from coursehub.project.teams import Team, note, read_teams, team_of
 
 CHECKER = "report check"
 """Who writes into the journal what a check found."""
@@ -88,7 +88,11 @@ class Report:
 
 
 class Reports:
-    """The reports of all teams."""
+    """The reports of all teams.
+
+    Attributes:
+        archive: Where they are kept.
+    """
 
     def __init__(
         self, engine: Engine, course: Callable[[], Course], people: People, archive: Archive
@@ -97,7 +101,7 @@ class Reports:
         self._engine = engine
         self._course = course
         self._people = people
-        self._archive = archive
+        self.archive = archive
 
     def hand_in(self, username: str, sent_as: str, content: bytes, key: str, now: datetime) -> Kept:
         """Keep a report of the student's team, whatever is in it, and return it with its receipt.
@@ -111,12 +115,12 @@ class Reports:
         """
         need_student(self._people, username)
         with self._engine.connect() as connection:
-            if not _team_of(read_teams(connection), username):
+            if not team_of(connection, username):
                 raise NotPossible(
                     f"{username} is in no team, and reports are handed in by teams",
                     remedy="Join a team, or ask the course staff to put you into one",
                 )
-        kept = self._archive.hand_in(username, sent_as, content, key)
+        kept = self.archive.hand_in(username, sent_as, content, key)
         self._enter([kept], now)
         return kept
 
@@ -131,7 +135,7 @@ class Reports:
             row = connection.execute(select(tables.reports).where(report)).one_or_none()
         if row is None:
             raise NotFound(f"there is no report {number}", remedy="See `coursehub report list`")
-        found = check(self._course().report, self._archive.content(number))
+        found = check(self._course().report, self.archive.content(number))
         with changing(self._engine) as connection:
             values = {"findings": list(found)}
             connection.execute(update(tables.reports).where(report).values(values))
@@ -156,7 +160,7 @@ class Reports:
         """
         with self._engine.connect() as connection:
             known = set(connection.execute(select(tables.reports.c.number)).scalars())
-        missing = [kept for kept in self._archive.hand_ins() if kept.number not in known]
+        missing = [kept for kept in self.archive.hand_ins() if kept.number not in known]
         return self._enter(missing, now) if missing else []
 
     def all(self) -> dict[int, list[Report]]:
@@ -166,7 +170,7 @@ class Reports:
 
     def read(self, connection: Connection, teams: Sequence[Team]) -> dict[int, list[Report]]:
         """Every report of these teams, in one query and one for extensions."""
-        extensions, policy = self._archive.extensions(), self._course().late
+        extensions, policy = self.archive.extensions(), self._course().late
         rows = defaultdict(list)
         in_order = (tables.reports.c.received, tables.reports.c.number)
         for row in connection.execute(select(tables.reports).order_by(*in_order)):
@@ -192,7 +196,7 @@ class Reports:
 
     def window(self, team: Team) -> Window:
         """When the team's report is open: who has the most time of its members has it for all."""
-        return self._window(team, self._archive.extensions())
+        return self._window(team, self.archive.extensions())
 
     def _window(self, team: Team, extensions: Mapping[str, datetime]) -> Window:
         course = self._course()
@@ -203,12 +207,11 @@ class Reports:
         """Write down which team each is of, once; return those of people in no team."""
         without = []
         with changing(self._engine) as connection:
-            teams = read_teams(connection)
             known = set(connection.execute(select(tables.reports.c.number)).scalars())
             for each in kept:
-                team = _team_of(teams, each.username)
                 if each.number in known:
                     continue
+                team = team_of(connection, each.username)
                 if team is None:
                     without.append(each)
                     continue
@@ -220,7 +223,3 @@ class Reports:
                 after = {"number": each.number}
                 note(connection, now, each.username, "hand in report", team, after=after)
         return without
-
-
-def _team_of(teams: Sequence[Team], username: str) -> Team | None:
-    return next((team for team in teams if username in team.members), None)

@@ -11,7 +11,17 @@ from coursehub.errors import BadSubmission, NotPossible
 from coursehub.project import tables
 from coursehub.project.people import People, need_reason, need_staff, need_student
 from coursehub.project.tables import changing
-from coursehub.project.teams import Team, close, join, make, note, pick, read_team, read_teams
+from coursehub.project.teams import (
+    Team,
+    close,
+    join,
+    make,
+    note,
+    pick,
+    read_team,
+    read_teams,
+    team_of,
+)
 
 
 class Fixes:
@@ -156,7 +166,7 @@ class Fixes:
     ) -> None:
         """Take a student out of the team they are in, and put them into another."""
         need_student(self._people, username)
-        before = next((t for t in read_teams(connection) if username in t.members), None)
+        before = team_of(connection, username)
         if (before and before.number) == (target and target.number):
             return
         if before:

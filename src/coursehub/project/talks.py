@@ -304,7 +304,7 @@ def _own(teams: Sequence[Team], username: str) -> Team:
 
 def _enough(waiting: Sequence[int], free: Sequence[int]) -> None:
     if not waiting:
-        raise NotPossible("every team has a slot", remedy="Use `--anew` to draw all again")
+        raise NotPossible("no team waits for a slot", remedy="Use `--anew` to draw all again")
     if len(waiting) > len(free):
         raise NotPossible(
             f"{len(waiting)} teams wait, and {len(free)} slots are free",

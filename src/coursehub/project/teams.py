@@ -4,11 +4,24 @@ A student invites others, and so has a team; who accepts is in it. They change t
 `teams.until` of course.yml; staff can do so at any time (`coursehub.project.staff`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Row,
+    Table,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from coursehub import journal
 from coursehub.course.model import Course
@@ -61,7 +74,8 @@ class Teams:
 
     def of(self, username: str) -> Team | None:
         """The team of a student, or None."""
-        return next((team for team in self.all() if username in team.members), None)
+        with self._engine.connect() as connection:
+            return team_of(connection, username)
 
     def find(self, name: str) -> Team:
         """The team of that name or number.
@@ -93,9 +107,9 @@ class Teams:
         for name in (by, username):
             need_student(self._people, name)
         with changing(self._engine) as connection:
-            if _team_of(connection, username):
+            if team_of(connection, username):
                 raise NotPossible(f"{username} is in a team already", remedy="Ask somebody else")
-            team = _team_of(connection, by) or self._make(connection, by, now)
+            team = team_of(connection, by) or self._make(connection, by, now)
             if username in team.invited:
                 raise NotPossible(f"{username} is invited already", remedy="Wait for the answer")
             self._room(team)
@@ -116,7 +130,7 @@ class Teams:
         need_student(self._people, by)
         with changing(self._engine) as connection:
             team = pick(read_teams(connection), name)
-            if other := _team_of(connection, by):
+            if other := team_of(connection, by):
                 raise NotPossible(f"{by} is in {other.name} already", remedy="Leave it first")
             if by not in team.invited:
                 raise NotPossible(f"{team.name} has not invited {by}", remedy="Ask a member to")
@@ -154,7 +168,7 @@ class Teams:
         """
         self._open(now)
         with changing(self._engine) as connection:
-            team = _team_of(connection, by)
+            team = team_of(connection, by)
             if not team:
                 raise NotPossible(f"{by} is in no team", remedy="Nothing is to be done")
             connection.execute(delete(tables.members).where(tables.members.c.username == by))
@@ -189,34 +203,46 @@ class Teams:
         return team
 
 
-def read_teams(connection: Connection) -> list[Team]:
-    """Every team that is not closed, by number, in three queries."""
-    members: dict[int, list[str]] = {}
-    invited: dict[int, list[str]] = {}
-    in_order = (tables.members.c.since, tables.members.c.username)
-    for row in connection.execute(select(tables.members).order_by(*in_order)):
-        members.setdefault(row.team, []).append(row.username)
-    there = (
-        select(tables.teams).where(tables.teams.c.closed.is_(None)).order_by(tables.teams.c.number)
-    )
-    by_name = tables.invitations.c.username
-    for row in connection.execute(select(tables.invitations).order_by(by_name)):
-        invited.setdefault(row.team, []).append(row.username)
+def read_teams(connection: Connection, only: int | None = None) -> list[Team]:
+    """Every team that is not closed, by number, in three queries; or one alone."""
+
+    def rows(table: Table, *in_order: Column[Any]) -> Iterable[Row[Any]]:
+        query = select(table).order_by(*in_order)
+        return connection.execute(query if only is None else query.where(table.c.team == only))
+
+    members: dict[int, list[str]] = defaultdict(list)
+    invited: dict[int, list[str]] = defaultdict(list)
+    for row in rows(tables.members, tables.members.c.since, tables.members.c.username):
+        members[row.team].append(row.username)
+    for row in rows(tables.invitations, tables.invitations.c.username):
+        invited[row.team].append(row.username)
+    there = tables.teams.c.closed.is_(None)
+    if only is not None:
+        there &= tables.teams.c.number == only
+    query = select(tables.teams).where(there).order_by(tables.teams.c.number)
     return [
         Team(
             row.number,
             row.name,
             row.kind,
-            tuple(members.get(row.number, ())),
-            tuple(invited.get(row.number, ())),
+            tuple(members[row.number]),
+            tuple(invited[row.number]),
         )
-        for row in connection.execute(there)
+        for row in connection.execute(query)
     ]
 
 
 def read_team(connection: Connection, number: int) -> Team:
     """One team, which must be there."""
-    return next(team for team in read_teams(connection) if team.number == number)
+    [team] = read_teams(connection, number)
+    return team
+
+
+def team_of(connection: Connection, username: str) -> Team | None:
+    """The team of a student, or None."""
+    query = select(tables.members.c.team).where(tables.members.c.username == username)
+    number = connection.execute(query).scalar()
+    return None if number is None else read_team(connection, number)
 
 
 def pick(teams: Sequence[Team], name: str) -> Team:
@@ -285,7 +311,3 @@ def note(
         before=before or {}, after=after or {}, why=why,
     )  # fmt: skip
     journal.record(connection, entry)
-
-
-def _team_of(connection: Connection, username: str) -> Team | None:
-    return next((team for team in read_teams(connection) if username in team.members), None)
