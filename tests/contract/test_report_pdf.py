@@ -77,7 +77,10 @@ def test_other_margins_are_named() -> None:
         return full_page(number, left=72)
 
     found = wrong(report(2, page=shifted))
-    assert found[0].startswith("On page 1 text stands 0.5 inches left of the text block")
+    assert found[0].startswith(
+        "On pages 1 and 2 text stands up to 0.5 inches left of the text block, on page 1: “==="
+    )
+    assert len(found) == 1
 
     def narrow(number: int) -> list[pdfs.Line]:
         return [(108, y, "=" * 40) for y in pdfs.LINES]

@@ -103,23 +103,32 @@ def _paper(pages: Sequence[Page]) -> Iterator[str]:
 
 
 def _outside(pages: Sequence[Page]) -> Iterator[str]:
-    """Yield where text stands out of the block, the farthest of each side of each page."""
+    """Yield on which pages text stands out of the block, side by side, and the farthest of it."""
+    sides: dict[str, list[tuple[float, int, Run]]] = {}
     for number, page in enumerate(pages, start=1):
-        bottom = BOTTOM - (ENLARGED if number == 1 else 0)
-        body = list(_body(page))
-        sides = (
-            ("left of", [(LEFT - run.left, run) for run in body]),
-            ("right of", [(run.right - RIGHT, run) for run in body]),
-            ("above", [(run.high - TOP, run) for run in body]),
-            ("below", [(bottom - run.low, run) for run in body]),
+        for side, distance, run in _farthest(page, first=number == 1):
+            if distance > TOLERANCE:
+                sides.setdefault(side, []).append((distance, number, run))
+    for side, found in sides.items():
+        distance, number, run = max(found, key=lambda each: (each[0], -each[1]))
+        up_to, where = ("up to ", f", on page {number}") if len(found) > 1 else ("", "")
+        yield (
+            f"{_on([page for _, page, _ in found])} text stands {up_to}{_inches(distance)} inches "
+            f"{side} the text block{where}: {_quote(run.text)}."
         )
-        for side, distances in sides:
-            distance, run = max(distances, default=(0.0, None), key=lambda each: each[0])
-            if run and distance > TOLERANCE:
-                yield (
-                    f"On page {number} text stands {_inches(distance)} inches {side} the text "
-                    f"block: {_quote(run.text)}."
-                )
+
+
+def _farthest(page: Page, *, first: bool) -> Iterator[tuple[str, float, Run]]:
+    """Yield, for each side, how far text stands out of the block, and that text."""
+    bottom = BOTTOM - (ENLARGED if first else 0)
+    body = list(_body(page))
+    if body:
+        left, right = min(body, key=lambda run: run.left), max(body, key=lambda run: run.right)
+        low, high = min(body, key=lambda run: run.low), max(body, key=lambda run: run.high)
+        yield "left of", LEFT - left.left, left
+        yield "right of", right.right - RIGHT, right
+        yield "above", high.high - TOP, high
+        yield "below", bottom - low.low, low
 
 
 def _too_little(pages: Sequence[Page]) -> Iterator[str]:
