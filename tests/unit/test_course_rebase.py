@@ -35,6 +35,7 @@ def test_the_file_moves_and_its_holidays_are_to_review() -> None:
     assert course.weeks[0].date == date(2027, 1, 15)
     assert course.weeks[12].date == date(2027, 4, 16)
     assert str(course.report.due) == "Fri 2027-04-30 23:59"
+    assert str(course.teams.until) == "Fri 2027-03-12 23:59"
 
 
 @pytest.mark.parametrize("text", [TEXT, OWN_TIMES, OWN_TIMES.replace("\n", "\r\n")])

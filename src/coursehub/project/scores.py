@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, select
 
 from coursehub.course.model import Course
 from coursehub.course.project import Criterion
@@ -131,7 +131,7 @@ def _score(key: str, text: str) -> Decimal:
         raise BadSubmission(fault.problem, key=key, remedy=fault.remedy) from None
 
 
-def _of(work: Work, team: Team, grader: str):  # type: ignore[no-untyped-def]
+def _of(work: Work, team: Team, grader: str) -> ColumnElement[bool]:
     columns = tables.scores.c
     return (columns.work == work) & (columns.team == team.number) & (columns.grader == grader)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, select, update
 
 from coursehub import journal
 from coursehub.course.model import Course
@@ -288,7 +288,7 @@ def _lapse(connection: Connection, team: Team) -> None:
     connection.execute(delete(tables.swaps).where(either))
 
 
-def _between(team: Team, other: Team):  # type: ignore[no-untyped-def]
+def _between(team: Team, other: Team) -> ColumnElement[bool]:
     columns = tables.swaps.c
     return ((columns.team == team.number) & (columns.other == other.number)) | (
         (columns.team == other.number) & (columns.other == team.number)

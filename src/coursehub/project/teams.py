@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     Engine,
     Row,
@@ -216,7 +217,7 @@ def read_teams(connection: Connection, only: int | None = None) -> list[Team]:
         members[row.team].append(row.username)
     for row in rows(tables.invitations, tables.invitations.c.username):
         invited[row.team].append(row.username)
-    there = tables.teams.c.closed.is_(None)
+    there: ColumnElement[bool] = tables.teams.c.closed.is_(None)
     if only is not None:
         there &= tables.teams.c.number == only
     query = select(tables.teams).where(there).order_by(tables.teams.c.number)
