@@ -14,6 +14,7 @@
     │   ├── NotReleased          404  the assignment is not out yet
     │   ├── NotFound             404  no such assignment, submission or feedback
     │   ├── DeadlinePassed       409  the course takes no more hand-ins for it
+    │   ├── NotPossible          409  not as teams, slots and scores stand now
     │   ├── TooLarge             413  a file or a hand-in over the limit
     │   ├── BadSubmission        422  a hand-in that is not what was asked for
     │   └── ServiceUnavailable   503  try again: nothing was stored
@@ -155,6 +156,10 @@ class DeadlinePassed(ExchangeError):
     """The course takes no more hand-ins for the assignment."""
 
 
+class NotPossible(ExchangeError):
+    """Teams, slots or scores stand otherwise than the request would have it."""
+
+
 class TooLarge(ExchangeError):
     """A file, or a hand-in as a whole, is over the limit."""
 
@@ -197,6 +202,7 @@ HTTP_STATUS: dict[type[ExchangeError], int] = {
     NotReleased: 404,
     NotFound: 404,
     DeadlinePassed: 409,
+    NotPossible: 409,
     TooLarge: 413,
     BadSubmission: 422,
     ServiceUnavailable: 503,

@@ -11,9 +11,10 @@ from sqlalchemy import Engine, create_engine, inspect, select
 from sqlalchemy.exc import DBAPIError
 
 from coursehub import journal
-from coursehub.exchange import migrations
-from coursehub.exchange.database import connect, extensions, metadata, people
+from coursehub.exchange import database, migrations
+from coursehub.exchange.database import connect, extensions, people
 from coursehub.hub import leases, requests
+from coursehub.project import tables
 from tests.postgres import Postgres
 
 NOON = datetime(2021, 2, 5, 12, tzinfo=UTC)
@@ -52,7 +53,7 @@ def on_postgres(postgres: Postgres) -> Engine:
 
 def differences(engine: Engine) -> list[object]:
     """What the tables lack of the code's, or the other way round."""
-    expected = [metadata, journal.metadata, leases.metadata, requests.metadata]
+    expected = [each.metadata for each in (database, journal, leases, requests, tables)]
     with engine.connect() as connection:
         options = {"compare_type": True, "compare_server_default": True}
         return compare_metadata(MigrationContext.configure(connection, opts=options), expected)
@@ -83,6 +84,7 @@ def test_the_embedded_forms_own_tables_are_taken_over(tmp_path: Path) -> None:
     engine = connect(f"sqlite:///{tmp_path / 'course.sqlite'}")
     with engine.begin() as connection:
         connection.execute(people.insert().values(ALICE))
+    tables.create_tables(engine)
     migrations.upgrade(engine)
     assert differences(engine) == []
     with engine.connect() as connection:
@@ -119,6 +121,10 @@ def test_what_the_other_roles_may_do(postgres: Postgres) -> None:
         ("grader", "DELETE FROM gpu_requests RETURNING 1"),
         ("hub", "UPDATE gpu_requests SET seen = now(), device = 'gpu', until = now() RETURNING 1"),
         ("hub", "DELETE FROM gpu_requests RETURNING 1"),
+        ("grader", "INSERT INTO teams (number, name) VALUES (9, 'Nine') RETURNING 1"),
+        ("grader", "DELETE FROM members RETURNING 1"),
+        ("grader", "UPDATE reports SET findings = '[]' RETURNING 1"),
+        ("grader", "UPDATE scores SET score = '10' RETURNING 1"),
     }  # fmt: skip
     refused = {
         ("hub", "UPDATE people SET role = 'instructor' RETURNING 1"),
@@ -142,6 +148,11 @@ def test_what_the_other_roles_may_do(postgres: Postgres) -> None:
         ("graders", "DELETE FROM gradings RETURNING 1"),
         ("graders", f"{WRITE} RETURNING 1"),
         ("grader", "DELETE FROM journal RETURNING 1"),
+        ("grader", "DELETE FROM teams RETURNING 1"),
+        ("grader", "DELETE FROM reports RETURNING 1"),
+        ("grader", "UPDATE reports SET received = now() RETURNING 1"),
+        ("graders", "SELECT * FROM scores"),
+        ("hub", "SELECT * FROM members"),
         ("graders", "INSERT INTO grading_services VALUES ('mine', now(), NULL) RETURNING 1"),
     }
     with postgres.superuser(owner.url.database or "") as connection:

@@ -54,6 +54,7 @@ def test_every_exchange_error_has_its_status() -> None:
         "NotReleased": 404,
         "NotFound": 404,
         "DeadlinePassed": 409,
+        "NotPossible": 409,
         "TooLarge": 413,
         "BadSubmission": 422,
         "ServiceUnavailable": 503,

@@ -7,6 +7,7 @@ from typing import TypeVar
 from coursehub.course.document import Key
 from coursehub.course.model import Assignment, Course
 from coursehub.course.schedule import due_moment, release_moment
+from coursehub.course.slots import presentation_week, slots
 from coursehub.course.wallclock import Fault, in_utc
 
 T = TypeVar("T")
@@ -27,10 +28,7 @@ def findings(course: Course) -> Iterator[Finding]:
     yield from _homework(course)
     for index, assignment in enumerate(course.assignments):
         yield from _window(course, assignment, ("assignments", index))
-    try:
-        course.report.due.ends(course.tz)
-    except Fault as fault:
-        yield ("report", "due"), fault
+    yield from _project(course)
 
 
 def _staff(course: Course) -> Iterator[Finding]:
@@ -172,6 +170,41 @@ def _window(course: Course, assignment: Assignment, key: Key) -> Iterator[Findin
                 "Move one of the two.",
             ),
         )
+
+
+def _project(course: Course) -> Iterator[Finding]:
+    for key, moment in (
+        (("teams", "until"), course.teams.until),
+        (("report", "due"), course.report.due),
+    ):
+        try:
+            if moment is not None:
+                moment.ends(course.tz)
+        except Fault as fault:
+            yield key, fault
+    presentation, last = course.presentation, len(course.weeks)
+    week_key = ("presentation", "week") if presentation.week else ("presentation",)
+    if presentation.week and presentation.week > last:
+        yield week_key, Fault(f"unknown week {presentation.week}", f"Weeks go from 1 to {last}.")
+        return
+    week = presentation_week(course)
+    if presentation.week and week.holiday:
+        yield (
+            week_key,
+            Fault(f"week {week.number} is a holiday, {week.holiday}", "Choose another week."),
+        )
+        return
+    try:
+        if not slots(course):
+            yield (
+                ("presentation", "minutes"),
+                Fault(
+                    f"{presentation.minutes} minutes do not fit into week {week.number}'s class",
+                    "Write fewer.",
+                ),
+            )
+    except Fault as fault:
+        yield week_key, fault
 
 
 def _repeated(values: Sequence[T]) -> Iterator[tuple[int, T]]:

@@ -2,12 +2,13 @@
 
 Each class checks its own section; what spans sections is in `checks`. The
 comments of course.yml say what the fields mean to the person who writes them.
+The project's sections are in `project`.
 """
 
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from coursehub.course.fields import (
     Clock,
@@ -25,14 +26,10 @@ from coursehub.course.fields import (
     Text,
     Timezone,
 )
+from coursehub.course.project import Presentation, Report, Teams
+from coursehub.course.section import Section
 from coursehub.course.wallclock import Fault
 from coursehub.errors import NotFound
-
-
-class Section(BaseModel):
-    """A section of course.yml: frozen, strictly typed, and without unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Person(Section):
@@ -253,32 +250,8 @@ class Weights(Section):
         return self
 
 
-class Teams(Section):
-    """How many students make a team."""
-
-    smallest: Number
-    largest: Number
-
-    @model_validator(mode="after")
-    def _smallest_first(self) -> Self:
-        if self.largest < self.smallest:
-            raise Fault(f"largest {self.largest} is below smallest {self.smallest}", "Swap them.")
-        return self
-
-
-class Presentation(Section):
-    """The team's talk or poster."""
-
-    kinds: Annotated[tuple[Text, ...], Field(min_length=1)]
-    minutes: Number
-
-
-class Report(Section):
-    """The team's written report."""
-
-    format: Text
-    max_pages: Number
-    due: DateAndTime
+Work = Assignment | Report
+"""What is handed in: a weekly notebook, or the project's report."""
 
 
 class Course(Section):
@@ -321,6 +294,14 @@ class Course(Section):
                 return assignment
         names = ", ".join(assignment.name for assignment in self.assignments)
         raise NotFound(f"no assignment {name!r}", remedy=f"There are {names or 'none yet'}.")
+
+    def work(self, name: str) -> Work:
+        """Return what is handed in under `name`: an assignment, or the report.
+
+        Raises:
+            NotFound: The course has nothing of this name.
+        """
+        return self.report if name == self.report.name else self.assignment(name)
 
     def week(self, number: int) -> Week:
         """Return the teaching week of this number, counted from 1.

@@ -104,7 +104,7 @@ def _check_start(start: date, first: date) -> None:
 
 def _holds_date(key: Key) -> bool:
     """Tell whether the model reads a date at this key."""
-    return key[-1] in ("date", "release", "due")
+    return key[-1] in ("date", "release", "due", "until")
 
 
 def _shifted(match: re.Match[str], by: timedelta) -> str:

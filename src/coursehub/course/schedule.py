@@ -7,7 +7,8 @@ datetime that goes in must be aware, in any timezone. `now` is a parameter.
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from coursehub.course.model import Assignment, Course, Week
+from coursehub.course.model import Course, Meeting, Week, Work
+from coursehub.course.project import Report
 from coursehub.course.wallclock import MONTHS, Fault, Moment, Weekday, in_utc
 
 _SECOND = timedelta(seconds=1)
@@ -28,14 +29,12 @@ class Window(NamedTuple):
     on_time_before: datetime
 
 
-def window(
-    course: Course, assignment: Assignment, extended_until: datetime | None = None
-) -> Window:
-    """Return when an assignment is open.
+def window(course: Course, assignment: Work, extended_until: datetime | None = None) -> Window:
+    """Return when an assignment, or the report, is open.
 
     Args:
         course: The course.
-        assignment: One of its assignments.
+        assignment: One of its assignments, or its report.
         extended_until: The first instant that is late for a student with an
             extension. An earlier one than the course's changes nothing: an
             extension never hurts.
@@ -53,13 +52,17 @@ def window(
     return Window(release, _as_people_say(extended), extended)
 
 
-def release_moment(course: Course, assignment: Assignment) -> Moment:
+def release_moment(course: Course, assignment: Work) -> Moment:
     """Return the release as a wall-clock time: the assignment's own, or the rule's.
+
+    The report is open from the first lecture on.
 
     Raises:
         NotFound: The course lacks the assignment's week.
         Fault: The week lacks the class at which to release.
     """
+    if isinstance(assignment, Report):
+        return _starts(course.meetings.lecture, course.weeks[0])
     if assignment.release is not None:
         return assignment.release
     kind, week = course.rules.release.at, course.week(assignment.week)
@@ -69,10 +72,10 @@ def release_moment(course: Course, assignment: Assignment) -> Moment:
             f"week {week.number} has no {kind} at which to release",
             "Give the assignment a `release:` of its own.",
         )
-    return Moment(meeting.day.in_week_of(week.date), meeting.start)
+    return _starts(meeting, week)
 
 
-def due_moment(course: Course, assignment: Assignment) -> Moment:
+def due_moment(course: Course, assignment: Work) -> Moment:
     """Return the deadline as a wall-clock time: the assignment's own, or the rule's.
 
     The rule counts calendar weeks, Monday to Sunday, be they teaching weeks,
@@ -81,6 +84,8 @@ def due_moment(course: Course, assignment: Assignment) -> Moment:
     Raises:
         NotFound: The course lacks the assignment's week.
     """
+    if isinstance(assignment, Report):
+        return assignment.due
     if assignment.due is not None:
         return assignment.due
     rule = course.rules.due
@@ -132,6 +137,11 @@ def time_left(window: Window, now: datetime) -> str:
         return f"{' '.join(_lengths(max(left, _SECOND))[:2])} left"
     lengths = _lengths(-left)
     return f"closed {lengths[0]} ago" if lengths else "closed just now"
+
+
+def _starts(meeting: Meeting, week: Week) -> Moment:
+    """Return when a class of that week starts."""
+    return Moment(meeting.day.in_week_of(week.date), meeting.start)
 
 
 def _as_people_say(on_time_before: datetime) -> datetime:

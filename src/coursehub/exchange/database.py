@@ -12,7 +12,6 @@ from sqlalchemy import (
     JSON,
     Boolean,
     Column,
-    Connection,
     Engine,
     ForeignKey,
     Integer,
@@ -116,17 +115,6 @@ def connect(url: str) -> Engine:
     metadata.create_all(engine)
     journal.metadata.create_all(engine)
     return engine
-
-
-def lock(connection: Connection, table: Table) -> None:
-    """Let nobody else write to `table` until this transaction, which begins here, ends.
-
-    Whoever comes second waits; reading goes on.
-    """
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    else:
-        connection.exec_driver_sql(f'LOCK TABLE "{table.name}" IN EXCLUSIVE MODE')
 
 
 @cache

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from coursehub.course.idle import NEAR
 from coursehub.course.load import load_course
-from coursehub.course.model import Assignment, Course
+from coursehub.course.model import Assignment, Course, Work
 from coursehub.course.schedule import Window, window
 from coursehub.errors import CourseFileError
 from coursehub.exchange.roster import Roster
@@ -62,7 +62,7 @@ class Deadlines:
         """The course as it stands now."""
         return self._course_file.course
 
-    def window(self, username: str, assignment: Assignment) -> Window:
+    def window(self, username: str, assignment: Work) -> Window:
         """Release and due times of `assignment` for `username`."""
         until = self._roster.extended_until(username, assignment.name)
         return window(self.course, assignment, until)
@@ -75,6 +75,6 @@ class Deadlines:
             if now < self.on_time_before(username, assignment) <= now + NEAR
         ]
 
-    def on_time_before(self, username: str, assignment: Assignment) -> datetime:
+    def on_time_before(self, username: str, assignment: Work) -> datetime:
         """The first instant that is late for `username`."""
         return self.window(username, assignment).on_time_before

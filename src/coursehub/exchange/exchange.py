@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from coursehub.course.late import lateness
-from coursehub.course.model import Assignment, Course
+from coursehub.course.model import Assignment, Course, Work
 from coursehub.course.schedule import Window, is_released, say, say_short, time_left
-from coursehub.errors import BadSubmission, NotAllowed, NotEnrolled, NotFound
+from coursehub.errors import BadSubmission, NotAllowed, NotEnrolled, NotFound, TooLarge
 from coursehub.exchange import intake, protocol
 from coursehub.exchange.database import connect
 from coursehub.exchange.deadlines import CourseFile, Deadlines
@@ -50,7 +50,8 @@ class Exchange:
         course = self.deadlines.course
         if course is self._arranged:
             return
-        names = {each.name: each for each in course.assignments}
+        names: dict[str, Work] = {each.name: each for each in course.assignments}
+        names[course.report.name] = course.report
         for username, name in {(row.username, row.assignment) for row in self.ledger.all()}:
             if name in names:
                 self.store.arrange(username, names[name])
@@ -100,19 +101,35 @@ class Exchange:
         Raises:
             ExchangeError: saying why it was not kept.
         """
-        if person.staff:
-            raise NotAllowed(
-                "course staff do not hand in", remedy="Use a student's account to try it out"
-            )
-        if not 8 <= len(key) <= 128 or not key.isprintable():
-            raise BadSubmission(
-                f"the header {protocol.IDEMPOTENCY_HEADER} is missing or not 8 to 128 characters",
-                remedy="Submit with CourseHub's own client",
-            )
+        _may_hand_in(person, key)
         assignment = self._assignment(person, name, now)
         files = intake.accept(sent, assignment.files, limit=self.limit)
         row = self.store.hand_in(person.username, assignment, files, key)
         return self._hand_in_records(person, assignment, only=row)[0]
+
+    def hand_in_report(self, person: Person, sent_as: str, content: bytes, key: str) -> HandIn:
+        """Keep the report of `person`'s team, whatever is in it, and write its receipt.
+
+        Args:
+            person: the member who hands in; the project knows the team.
+            sent_as: the name of the file as it was sent.
+            content: the file.
+            key: the idempotency key of the request.
+
+        Raises:
+            ExchangeError: saying why it was not kept.
+        """
+        _may_hand_in(person, key)
+        if len(content) > self.limit:
+            raise TooLarge(
+                f"the report holds {len(content):,} bytes, {self.limit:,} are allowed",
+                remedy="Put large drawings in as images, and try again",
+            )
+        report = self.deadlines.course.report
+        [name] = report.files
+        shown = "".join(letter for letter in sent_as if letter.isprintable())[:200]
+        files = (intake.Accepted(name, shown or name, content),)
+        return self.store.hand_in(person.username, report, files, key)
 
     def run_visible_tests(self, person: Person, done: protocol.HandInRecord, now: datetime) -> None:
         """Have the visible tests run on a hand-in that counts; its receipt is out already."""
@@ -215,7 +232,7 @@ class Exchange:
     def _write_receipt(
         self,
         username: str,
-        assignment: Assignment,
+        assignment: Work,
         received: datetime,
         files: tuple[StoredFile, ...],
         number: int,
@@ -249,6 +266,18 @@ class Exchange:
 def now() -> datetime:
     """The service's clock: the only one that stamps a hand-in."""
     return datetime.now(UTC)
+
+
+def _may_hand_in(person: Person, key: str) -> None:
+    if person.staff:
+        raise NotAllowed(
+            "course staff do not hand in", remedy="Use a student's account to try it out"
+        )
+    if not 8 <= len(key) <= 128 or not key.isprintable():
+        raise BadSubmission(
+            f"the header {protocol.IDEMPOTENCY_HEADER} is missing or not 8 to 128 characters",
+            remedy="Submit with CourseHub's own client",
+        )
 
 
 def _in_time(window: Window, received: datetime) -> str:

@@ -15,8 +15,9 @@ from datetime import datetime
 from sqlalchemy import Engine, Row, select
 
 from coursehub.errors import ReceiptError
-from coursehub.exchange.database import ledger, lock
+from coursehub.exchange.database import ledger
 from coursehub.exchange.folders import imported_by
+from coursehub.turn import lock
 
 GENESIS = "0" * 64
 
@@ -116,6 +117,10 @@ class Ledger:
         if assignment is not None:
             conditions.append(ledger.c.assignment == assignment)
         return self._select(*conditions)
+
+    def of_everyone(self, assignment: str) -> list[HandIn]:
+        """Everything that was handed in for this assignment, in order."""
+        return self._select(ledger.c.assignment == assignment)
 
     def all(self) -> list[HandIn]:
         """Every row, in order."""

@@ -168,6 +168,16 @@ class Roster:
         with self._engine.connect() as connection:
             return {(name, work): until for name, work, until in connection.execute(query)}
 
+    def extensions_of(self, assignment: str) -> dict[str, datetime]:
+        """The first instant that is late, for each student with an extension."""
+        query = (
+            select(extensions.c.username, extensions.c.until)
+            .where(extensions.c.assignment == assignment)
+            .order_by(extensions.c.id)
+        )
+        with self._engine.connect() as connection:
+            return {row.username: row.until for row in connection.execute(query)}
+
 
 _COLUMNS_OF_PERSON = [people.c[name] for name in COLUMNS]
 

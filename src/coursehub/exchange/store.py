@@ -1,7 +1,7 @@
 """Hand-ins on disk, in the layout of nbgrader's own exchange, so that stock `collect` finds them.
 
     ROOT/COURSE/outbound/ASSIGNMENT/          what staff released
-    ROOT/COURSE/inbound/WHO+WHAT+WHEN+ID/     hand-ins that may count
+    ROOT/COURSE/inbound/WHO+WHAT+WHEN+ID/     hand-ins that may count, reports among them
     ROOT/COURSE/kept/WHO+WHAT+WHEN+ID/        late hand-ins after the one that counts
     ROOT/COURSE/incoming/                     being written; never looked at
     ROOT/COURSE/feedback/HASH.html            what staff released back
@@ -25,7 +25,7 @@ from pathlib import Path
 from sqlalchemy.exc import IntegrityError
 
 from coursehub.course.late import counting
-from coursehub.course.model import Assignment
+from coursehub.course.model import Assignment, Work
 from coursehub.errors import BadSubmission, NotFound, ReceiptError, ServiceUnavailable
 from coursehub.exchange.deadlines import Deadlines
 from coursehub.exchange.feedback import page_name
@@ -46,9 +46,7 @@ log = logging.getLogger(__name__)
 LMS_GRAIN = timedelta(seconds=2)
 """How exactly an archive keeps times (the grain of a zip member's own)."""
 
-WriteReceipt = Callable[
-    [str, Assignment, datetime, tuple[StoredFile, ...], int, str, str | None], str
-]
+WriteReceipt = Callable[[str, Work, datetime, tuple[StoredFile, ...], int, str, str | None], str]
 
 
 def lay_out(root: Path, course_id: str) -> Path:
@@ -85,7 +83,7 @@ class Store:
         self._course = lay_out(root, deadlines.course.id)
 
     def hand_in(
-        self, username: str, assignment: Assignment, files: Sequence[Accepted], key: str
+        self, username: str, assignment: Work, files: Sequence[Accepted], key: str
     ) -> HandIn:
         """Keep a hand-in; when this returns, files and ledger row are on disk.
 
@@ -100,7 +98,7 @@ class Store:
     def bring_over(
         self,
         username: str,
-        assignment: Assignment,
+        assignment: Work,
         files: Sequence[Accepted],
         received: datetime,
         imported_by: str,
@@ -178,14 +176,14 @@ class Store:
             _sync(destination)
             return self._append(username, assignment, now, name, key, row_files)
 
-    def hand_ins(self, username: str, assignment: Assignment) -> tuple[list[HandIn], int | None]:
+    def hand_ins(self, username: str, assignment: Work) -> tuple[list[HandIn], int | None]:
         """Everything this person handed in, oldest first, and the index of the one that counts."""
         # A hand-in entered by `recover` may stand below later ones in the ledger.
         rows = sorted(self._ledger.of(username, assignment.name), key=lambda row: row.received)
         on_time_before = self._deadlines.on_time_before(username, assignment)
         return rows, counting([row.received for row in rows], on_time_before)
 
-    def arrange(self, username: str, assignment: Assignment) -> None:
+    def arrange(self, username: str, assignment: Work) -> None:
         """Put every hand-in where it belongs now, e.g. after an extension was granted."""
         with self._locks[username]:
             rows, counts = self.hand_ins(username, assignment)
@@ -243,7 +241,7 @@ class Store:
         for place in PLACES:
             for folder in sorted((self._course / place).iterdir()):
                 if folder.name not in known and (row := self._adopt(folder)):
-                    self.arrange(row.username, self._deadlines.course.assignment(row.assignment))
+                    self.arrange(row.username, self._deadlines.course.work(row.assignment))
 
     def is_released(self, assignment: Assignment) -> bool:
         """Whether staff have put the assignment into the exchange (whatever the time)."""
@@ -287,7 +285,7 @@ class Store:
         places = (self._course / place / row.folder for place in PLACES)
         return next((folder for folder in places if folder.is_dir()), None)
 
-    def _destination(self, username: str, assignment: Assignment, now: datetime) -> Path:
+    def _destination(self, username: str, assignment: Work, now: datetime) -> Path:
         """`inbound` when a hand-in received now would count, else `kept`."""
         times = [row.received for row in self._ledger.of(username, assignment.name)] + [now]
         counts = counting(times, self._deadlines.on_time_before(username, assignment))
@@ -317,7 +315,7 @@ class Store:
     def _append(
         self,
         username: str,
-        assignment: Assignment,
+        assignment: Work,
         received: datetime,
         folder: str,
         key: str,
@@ -339,7 +337,7 @@ class Store:
         """Complete a hand-in that was stored but not yet entered when its process died."""
         try:
             name = FolderName.read(folder.name)
-            assignment = self._deadlines.course.assignment(name.assignment)
+            assignment = self._deadlines.course.work(name.assignment)
         except (ValueError, NotFound) as error:
             log.error("%s is in the exchange, but is no hand-in: %s", folder, error)
             return None
@@ -352,7 +350,7 @@ class Store:
         key = f"recovered:{name.id}"
         return self._append(name.username, assignment, name.received, folder.name, key, files)
 
-    def _finish(self, username: str, assignment: Assignment, key: str) -> HandIn | None:
+    def _finish(self, username: str, assignment: Work, key: str) -> HandIn | None:
         """Enter what interrupted requests left of this student; return what is of this key."""
         entered = {row.folder for row in self._ledger.of(username, assignment.name)}
         for place in PLACES:

@@ -16,7 +16,9 @@ from sqlalchemy import Connection, Engine
 # somebody has more time (never why). Staff ask for gradings by an assignment and a student alone,
 # say how long they wait, and read what came of it; the rest is the grader's to write. The grader
 # writes into the journal what the clock did, and changes nothing there. It asks the hub for GPUs,
-# and the hub alone says which.
+# and the hub alone says which. Staff commands about teams, slots and scores run beside the grader and
+# may change those. Reports come in by the course service alone; only what their check found is
+# written again. No team and no report is ever removed.
 GRANTS = """
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM hub, grader, graders;
 GRANT USAGE ON SCHEMA public TO hub, grader, graders;
@@ -37,6 +39,9 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON gradings, grading_services TO grader;
 GRANT USAGE ON SEQUENCE gradings_id_seq TO grader, graders;
 GRANT SELECT, INSERT ON journal TO grader;
 GRANT USAGE ON SEQUENCE journal_number_seq TO grader;
+GRANT SELECT, INSERT, UPDATE ON teams TO grader;
+GRANT SELECT, INSERT, UPDATE, DELETE ON members, invitations, slots, swaps, scores TO grader;
+GRANT SELECT, UPDATE (findings) ON reports TO grader;
 """
 
 
