@@ -4,6 +4,7 @@ Each class checks its own section; what spans sections is in `checks`. The
 comments of course.yml say what the fields mean to the person who writes them.
 """
 
+from datetime import timedelta
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -226,6 +227,23 @@ class EditPolicy(Section):
         return min(edits * self.penalty, self.cap)
 
 
+class FeedbackPolicy(Section):
+    """When feedback goes out, once the last extension is over.
+
+    Attributes:
+        approve: Whether staff approve it first; otherwise it goes out as soon as
+            nothing needs a person any more.
+    """
+
+    approve: bool = True
+
+
+class SolutionPolicy(Section):
+    """Whether students get the solution: with the feedback, or never."""
+
+    after: Literal["feedback", "never"] = "never"
+
+
 class Weights(Section):
     """What counts how much towards the final mark, in percent."""
 
@@ -282,6 +300,9 @@ class Course(Section):
     assignments: tuple[Assignment, ...]
     late: LatePolicy
     edits: EditPolicy
+    reminder: Duration = timedelta(hours=24)
+    feedback: FeedbackPolicy = FeedbackPolicy()
+    solution: SolutionPolicy = SolutionPolicy()
     weights: Weights
     teams: Teams
     presentation: Presentation

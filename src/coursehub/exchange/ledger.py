@@ -111,6 +111,10 @@ class Ledger:
             conditions.append(ledger.c.assignment == assignment)
         return self._select(*conditions)
 
+    def for_assignment(self, assignment: str) -> list[HandIn]:
+        """Everything that was handed in for it, in order."""
+        return self._select(ledger.c.assignment == assignment)
+
     def all(self) -> list[HandIn]:
         """Every row, in order."""
         return self._select()

@@ -15,7 +15,8 @@ from sqlalchemy import Connection, Engine
 # read what nbgrader's configuration needs: who somebody is (never a password), and until when
 # somebody has more time (never why). Staff ask for gradings by an assignment and a student alone,
 # say how long they wait, and read what came of it; the rest is the grader's to write. The grader
-# writes into the journal what the clock did, and changes nothing there.
+# does what the clock has to do and says so, enters what staff approve in its shell, and changes
+# nothing in the journal. When more time was granted it has to know: points follow from then on.
 GRANTS = """
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM hub, grader, graders;
 GRANT USAGE ON SCHEMA public TO hub, grader, graders;
@@ -30,6 +31,11 @@ GRANT INSERT (kind, assignment, username, asked_by, asked_at, awaited_until, tri
       UPDATE (awaited_until) ON gradings TO graders;
 GRANT SELECT, INSERT, UPDATE, DELETE ON gradings, grading_services TO grader;
 GRANT USAGE ON SEQUENCE gradings_id_seq TO grader, graders;
+GRANT SELECT (granted_at) ON extensions TO grader;
+GRANT SELECT, INSERT, UPDATE ON clock TO grader;
+GRANT SELECT, INSERT ON approvals TO grader;
+GRANT USAGE ON SEQUENCE approvals_number_seq TO grader;
+GRANT SELECT ON clock, approvals TO graders;
 GRANT SELECT, INSERT ON journal TO grader;
 GRANT USAGE ON SEQUENCE journal_number_seq TO grader;
 """
