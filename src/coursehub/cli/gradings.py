@@ -129,7 +129,9 @@ class GradingService:
     def _require_bench(self) -> None:
         with self._opening:  # it may be about to open
             if self._bench is None:
-                raise SandboxUnavailable(str(self.problem), remedy="It is tried again.")
+                raise SandboxUnavailable(
+                    self.problem or "grading was stopped", remedy="It is tried again."
+                )
 
     def _close_bench(self) -> None:
         with self._opening:
