@@ -1,8 +1,9 @@
 """A whole term in miniature: all of the course's assignments, small, with times of one's own."""
 
 import re
+import time
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import nbformat
@@ -10,18 +11,29 @@ from nbgrader.api import Gradebook
 from sqlalchemy import update
 
 from coursehub import journal
+from coursehub.cli.steps import Steps
 from coursehub.course.load import load_course
 from coursehub.exchange.database import clock, connect
+from coursehub.exchange.deadlines import CourseFile
 from coursehub.exchange.exchange import Exchange
 from coursehub.settings import CHECKOUT
 from tests.contract.miniature import source_notebook
-from tests.deployment import Deployment, prepare
+from tests.deployment import PEOPLE, Deployment, prepare
 
 NAMES = [f"assignment_{number}" for number in range(1, 9)]
 RIGHT, WRONG = "def double(x):\n    return 2 * x", "def double(x):\n    return x + 2"
 POINTS = {RIGHT: 5.0, WRONG: 2.0}
 
 Window = tuple[datetime, datetime]
+
+
+def windows(*open_: str) -> dict[str, Window]:
+    """Some assignments are open for two more days, the others will be."""
+    now, day = datetime.now(UTC), timedelta(days=1)
+    return {
+        name: (now - day, now + 2 * day) if name in open_ else (now + day, now + 3 * day)
+        for name in NAMES
+    }
 
 
 def course_text(windows: Mapping[str, Window], policy: Mapping[str, str]) -> str:
@@ -57,6 +69,7 @@ class Term:
         names: Iterable[str] = NAMES,
         written: bool = False,
         policy: Mapping[str, str] | None = None,
+        people: str = PEOPLE,
         **settings: object,
     ) -> None:
         """Prepare it; with `written` a person has to give points for one cell."""
@@ -70,7 +83,7 @@ class Term:
             nbformat.write(notebook, folder / f"{name}.ipynb")
         self.policy = policy or {}
         text = course_text(windows, self.policy)
-        self.deployment: Deployment = prepare(state, text, site=site, **settings)
+        self.deployment: Deployment = prepare(state, text, people, site=site, **settings)
         self.settings = self.deployment.settings
         self.exchange = Exchange(self.settings)
         self.engine = connect(str(self.settings.database))
@@ -80,6 +93,20 @@ class Term:
         """Give the assignments other times, as staff do who edit course.yml."""
         self.settings.course.write_text(course_text(windows, self.policy))
 
+    def close(self, *names: str, every: Mapping[str, Window]) -> datetime:
+        """Let the deadline of some be now; return the first instant that is late."""
+        now = datetime.now(UTC).replace(microsecond=0)
+        self.move(every | {name: (every[name][0], now) for name in names})
+        over = now + timedelta(seconds=1)
+        while datetime.now(UTC) < over:
+            time.sleep(0.02)
+        return over
+
+    @property
+    def steps(self) -> Steps:
+        """What the clock does here."""
+        return Steps(self.settings, CourseFile(self.settings.course))
+
     def hand_in(self, student: str, name: str, answer: str, key: str = "") -> None:
         """Hand in what was released, with an answer."""
         person, now = self.exchange.person(student), datetime.now(UTC)
@@ -88,7 +115,8 @@ class Term:
         notebook.cells[0].source = answer
         files = {f"{name}.ipynb": nbformat.writes(notebook).encode()}
         key = key or f"{student} hands in {name}"
-        self.exchange.hand_in(person, name, files, key, now)
+        done = self.exchange.hand_in(person, name, files, key, now)
+        self.exchange.run_visible_tests(person, done, now)
 
     def points(self, student: str, name: str) -> float:
         """What is left of the points once the penalty is off."""

@@ -15,18 +15,16 @@ from typing import Any
 
 import pytest
 
-from coursehub.cli.steps import Steps
 from coursehub.cli.tick import run
 from coursehub.errors import NotFound
-from coursehub.exchange.deadlines import CourseFile
-from tests.contract.terms import NAMES, POINTS, RIGHT, WRONG, Term
+from tests.contract.terms import NAMES, POINTS, RIGHT, WRONG, Term, windows
 from tests.deployment import print_logs
 
 ANSWERS = {"alice": RIGHT, "bob": WRONG}
 UNATTENDED = {"feedback": "{approve: false}", "solution": "{after: feedback}"}
 ALL = ["release", "collect", "autograde", "feedback", "solution"]
 PATIENCE = 100
-SECONDS, DAY = timedelta(seconds=1), timedelta(days=1)
+SECONDS = timedelta(seconds=1)
 
 STRIDE = 20
 WHAT_CHANGES_SOMETHING = [
@@ -41,11 +39,11 @@ FORK = multiprocessing.get_context("fork")
 
 def test_eight_assignments_within_a_minute(tmp_path: Path) -> None:
     begun = datetime.now(UTC).replace(microsecond=0) + 6 * SECONDS
-    windows = {
+    every = {
         name: (begun + 3 * SECONDS * number, begun + (3 * number + 24) * SECONDS)
         for number, name in enumerate(NAMES)
     }
-    term = Term(tmp_path / "term", windows, policy=UNATTENDED, clock=True, visible_tests=True)
+    term = Term(tmp_path / "term", every, policy=UNATTENDED, clock=True, visible_tests=True)
     log = term.settings.state / "grader.log"
     with log.open("wb") as output:
         grader = subprocess.Popen(
@@ -105,23 +103,15 @@ def all_is_done_once(term: Term, names: list[str]) -> None:
 @pytest.fixture
 def closing(tmp_path: Path) -> Term:
     """Two assignments that closed just now, and hand-ins of both."""
-    now = datetime.now(UTC).replace(microsecond=0)
-    open_, later = (now - DAY, now + 2 * DAY), (now + DAY, now + 3 * DAY)
-    windows = {name: open_ if name in NAMES[:2] else later for name in NAMES}
-    term = Term(tmp_path / "term", windows, names=NAMES[:2], policy=UNATTENDED)
-    assert not run(steps_of(term))
-    for name in NAMES[:2]:
+    names = NAMES[:2]
+    every = windows(*names)
+    term = Term(tmp_path / "term", every, names=names, policy=UNATTENDED)
+    assert not run(term.steps)
+    for name in names:
         for student, answer in ANSWERS.items():
             term.hand_in(student, name, answer)
-    due = datetime.now(UTC).replace(microsecond=0)
-    term.move(windows | {name: (now - DAY, due) for name in NAMES[:2]})
-    while datetime.now(UTC) < due + SECONDS:
-        time.sleep(0.05)
+    term.close(*names, every=every)
     return term
-
-
-def steps_of(term: Term) -> Steps:
-    return Steps(term.settings, CourseFile(term.settings.course))
 
 
 def tick(term: Term, places: Path | None = None) -> Any:
@@ -136,7 +126,7 @@ def tick(term: Term, places: Path | None = None) -> Any:
         if places:
             threading.settrace(killing(places))  # of the threads that it starts
             sys.settrace(killing(places))
-        os._exit(bool(run(steps_of(term))))
+        os._exit(bool(run(term.steps)))
 
     process = FORK.Process(target=work)
     process.start()
@@ -187,5 +177,5 @@ def test_two_at_once_do_nothing_twice(closing: Term) -> None:
         process.join(PATIENCE)
         assert process.exitcode == 0
     all_is_done_once(closing, NAMES[:2])
-    assert not run(steps_of(closing)), "and nothing is left"
+    assert not run(closing.steps), "and nothing is left"
     all_is_done_once(closing, NAMES[:2])

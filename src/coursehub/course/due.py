@@ -200,14 +200,15 @@ def _of(
 def _closes(course: Course, assignment: Assignment, granted: Granted) -> dict[datetime, str]:
     """Return when an assignment closes for anybody, in UTC, and what each of these instants is.
 
-    An extension that is granted once it is over closes at that moment: what counts is another
-    from then on. With credit for late hand-ins the end of the last band is a close too.
+    An extension that is granted once it is over, or taken back then, closes at that moment: what
+    counts is another from then on. With credit for late hand-ins the end of the last band is a
+    close too.
     """
     deadline = own_close(course, assignment)
     found = {deadline: f"its deadline, {_say_close(deadline, course)}"}
-    for grant in granted.get(assignment.name, ()):
-        close, moment = own_close(course, assignment, grant), in_utc(grant.granted)
-        if close <= deadline:
+    for until, moment in _times(granted.get(assignment.name, ())):
+        close = in_utc(window(course, assignment, until).on_time_before)
+        if max(close, moment) <= deadline:
             continue
         if close < moment:
             found.setdefault(moment, f"an extension granted {say_short(moment, course)}")
@@ -221,6 +222,11 @@ def _closes(course: Course, assignment: Assignment, granted: Granted) -> dict[da
     return found
 
 
+def _times(grants: Sequence[Grant]) -> set[tuple[datetime, datetime]]:
+    """Return until when and when more time was granted: once what a whole class was."""
+    return {(in_utc(grant.until), in_utc(grant.granted)) for grant in grants}
+
+
 def _release(course: Course, assignment: Assignment) -> Action:
     at = in_utc(window(course, assignment).release)
     return Action(Key("release", assignment.name, at), at, f"its release, {say_short(at, course)}")
@@ -231,8 +237,9 @@ def _reminders(
 ) -> Iterator[Action]:
     """Yield one before each end of somebody's own time; afterwards nobody is reminded."""
     release = in_utc(window(course, assignment).release)
-    grants = (None, *granted.get(assignment.name, ()))
-    for close in sorted({own_close(course, assignment, grant) for grant in grants}):
+    untils = {None, *(until for until, _ in _times(granted.get(assignment.name, ())))}
+    ends = {in_utc(window(course, assignment, until).on_time_before) for until in untils}
+    for close in sorted(ends):
         at = close - course.reminder
         if at > release and now < close:
             why = f"it is due soon, {_say_close(close, course)}"
@@ -242,11 +249,8 @@ def _reminders(
 def _settling(course: Course, assignment: Assignment, granted: Granted) -> Iterator[Action]:
     """Yield it where points may be there when more time is granted: less is taken off then."""
     deadline = own_close(course, assignment)
-    late = [
-        in_utc(grant.granted)
-        for grant in granted.get(assignment.name, ())
-        if deadline <= in_utc(grant.granted) < in_utc(grant.until)
-    ]
+    times = _times(granted.get(assignment.name, ()))
+    late = [moment for until, moment in times if deadline <= moment < until]
     if late:
         why = f"an extension granted {say_short(max(late), course)}"
         yield Action(Key("settle", assignment.name, max(late)), max(late), why)
