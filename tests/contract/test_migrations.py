@@ -34,6 +34,15 @@ WRITE = (
     "VALUES (now(), 'clock', 'release', '{}', '{}')"
 )
 
+DID = (
+    "INSERT INTO clock (kind, assignment, close, tries) "
+    "VALUES ('collect', 'assignment_1', now(), 1)"
+)
+APPROVE = (
+    "INSERT INTO approvals (assignment, close, approved_by, approved_at) "
+    "VALUES ('assignment_1', now(), 'ines', now())"
+)
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
@@ -111,6 +120,11 @@ def test_what_the_other_roles_may_do(postgres: Postgres) -> None:
         ("grader", "INSERT INTO grading_services VALUES ('one', now(), NULL) RETURNING 1"),
         ("grader", "DELETE FROM gradings RETURNING 1"),
         ("grader", f"{WRITE} RETURNING 1"),
+        ("grader", "SELECT granted_at FROM extensions"),
+        ("grader", f"{DID} RETURNING 1"),
+        ("grader", "UPDATE clock SET done_at = now() RETURNING 1"),
+        ("grader", f"{APPROVE} RETURNING 1"),
+        ("graders", "SELECT * FROM clock, approvals"),
     }  # fmt: skip
     refused = {
         ("hub", "UPDATE people SET role = 'instructor' RETURNING 1"),
@@ -130,6 +144,11 @@ def test_what_the_other_roles_may_do(postgres: Postgres) -> None:
         ("graders", "DELETE FROM gradings RETURNING 1"),
         ("graders", f"{WRITE} RETURNING 1"),
         ("grader", "DELETE FROM journal RETURNING 1"),
+        ("grader", "DELETE FROM clock RETURNING 1"),
+        ("grader", "UPDATE approvals SET approved_by = 'tom' RETURNING 1"),
+        ("graders", f"{DID} RETURNING 1"),
+        ("graders", f"{APPROVE} RETURNING 1"),
+        ("graders", "SELECT granted_at FROM extensions"),
         ("graders", "INSERT INTO grading_services VALUES ('mine', now(), NULL) RETURNING 1"),
     }
     with postgres.superuser(owner.url.database or "") as connection:
