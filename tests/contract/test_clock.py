@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from sqlalchemy import event
 from typer.testing import CliRunner
 
@@ -15,7 +16,11 @@ from coursehub.cli import app
 from coursehub.cli.gradings import GradingService
 from coursehub.cli.steps import TRIES, Steps
 from coursehub.cli.tick import run
+from coursehub.course.due import Action, Key
 from coursehub.errors import SandboxError
+from coursehub.exchange import migrations
+from coursehub.exchange.clock import LEASE, Clock
+from coursehub.exchange.database import connect
 from coursehub.exchange.deadlines import CourseFile
 from coursehub.grading.marking import Grade, Marking
 from tests.contract.terms import RIGHT, WRONG, Term, windows
@@ -194,6 +199,30 @@ def test_visible_tests_go_on_while_a_class_is_autograded(tmp_path: Path) -> None
         assert not clock.done(), "the class is not graded yet"
         assert clock.result() == []
     assert [term.points(f"s{number}", NAME) for number in range(5)] == [5] * 5
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_of_many_who_want_it_one_gets_it(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = f"sqlite:///{tmp_path / 'course.sqlite'}"
+    if kind == "postgresql":
+        postgres = request.getfixturevalue("postgres")
+        url = postgres.url("course", postgres.database("course"))
+        migrations.upgrade(connect(url))
+    clock, now = Clock(connect(url)), datetime.now(UTC)
+    for number in range(5):
+        key = Key("release", f"assignment_{number}", now)
+        for later in (now, now + LEASE):  # nobody's yet, and a dead holder's
+            with ThreadPoolExecutor(8) as pool:
+                found = list(pool.map(lambda who: clock.take(key, who, later), "abcdefgh"))  # noqa: B023
+            assert sum(each is not None for each in found) == 1
+        [holder] = [each.taken_by for each in clock.deeds() if each.key == key]
+        action = Action(key, now, "its release")
+        with ThreadPoolExecutor(8) as pool:
+            done = list(pool.map(lambda who: clock.finish(action, who, now, {}), "abcdefgh"))  # noqa: B023
+        assert done == [who == holder for who in "abcdefgh"]
+    assert len(journal.entries(connect(url))) == len(clock.done()) == 5
 
 
 def test_a_tick_asks_no_more_often_of_a_larger_class(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_what_the_other_roles_may_do(postgres: Postgres) -> None:
         ("grader", "INSERT INTO grading_services VALUES ('one', now(), NULL) RETURNING 1"),
         ("grader", "DELETE FROM gradings RETURNING 1"),
         ("grader", f"{WRITE} RETURNING 1"),
-        ("grader", "SELECT granted_at FROM extensions"),
+        ("graders", "SELECT granted_at FROM extensions"),
         ("grader", f"{DID} RETURNING 1"),
         ("grader", "UPDATE clock SET done_at = now() RETURNING 1"),
         ("grader", f"{APPROVE} RETURNING 1"),
@@ -148,7 +148,6 @@ def test_what_the_other_roles_may_do(postgres: Postgres) -> None:
         ("grader", "UPDATE approvals SET approved_by = 'tom' RETURNING 1"),
         ("graders", f"{DID} RETURNING 1"),
         ("graders", f"{APPROVE} RETURNING 1"),
-        ("graders", "SELECT granted_at FROM extensions"),
         ("graders", "INSERT INTO grading_services VALUES ('mine', now(), NULL) RETURNING 1"),
     }
     with postgres.superuser(owner.url.database or "") as connection:

@@ -124,6 +124,7 @@ def test_credit_for_late_hand_ins_keeps_it_open() -> None:
     assert kinds(due_actions(course, CLOSE + 3 * DAY, done)) == ["collect", "autograde"]
 
 
+@settings(deadline=None)
 @given(courses(), all_grants, instants)
 def test_nothing_before_its_time_and_in_order(
     course: Course, granted: Granted, now: datetime
@@ -166,6 +167,7 @@ def test_done_at_any_moments_it_is_all_done_once(
         assert Key("feedback", assignment.name, last) in of_it
 
 
+@settings(deadline=None)
 @given(courses(), all_grants, instants, st.integers(0, 60))
 def test_it_goes_on_from_any_prefix(
     course: Course, granted: Granted, now: datetime, length: int
@@ -174,6 +176,7 @@ def test_it_goes_on_from_any_prefix(
     assert keys(due_actions(course, now, everything[:length], granted)) == everything[length:]
 
 
+@settings(deadline=None)
 @given(courses(), all_grants, instants)
 def test_what_is_ready_waits_for_nothing(course: Course, granted: Granted, now: datetime) -> None:
     found = due_actions(course, now, (), granted)
@@ -184,6 +187,7 @@ def test_what_is_ready_waits_for_nothing(course: Course, granted: Granted, now: 
         assert not due & set(NEEDS.get(each.kind, ()))
 
 
+@settings(deadline=None)
 @given(all_grants, instants)
 def test_more_time_never_hurries_anybody(granted: Granted, now: datetime) -> None:
     for assignment in SHIPPED.assignments:

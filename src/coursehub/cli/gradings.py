@@ -209,6 +209,7 @@ class GradingService:
 
     def _collected(self, source: Path, handed_in: Path) -> Graded:
         """What was collected; for the clock, in this process."""
+        self._require_bench()
         self._last_used = _now()
         try:
             return self._graded(source, handed_in)

@@ -192,8 +192,11 @@ def _of(
     yield from _settling(course, assignment, granted)
     passed = [close for close in sorted(closes) if close <= now]
     for close in (*passed[-1:], *(close for close in sorted(closes) if close > now)):
-        yield Action(Key("collect", assignment.name, close), close, closes[close])
-        yield Action(Key("autograde", assignment.name, close), close, closes[close])
+        what = closes[close]
+        said = say_short(close, course) if what == _GRANTED else _say_close(close, course)
+        why = f"{what} {said}"
+        yield Action(Key("collect", assignment.name, close), close, why)
+        yield Action(Key("autograde", assignment.name, close), close, why)
     yield from _feedback(course, assignment, max(closes), approvals.get(assignment.name))
 
 
@@ -205,26 +208,24 @@ def _closes(course: Course, assignment: Assignment, granted: Granted) -> dict[da
     close too.
     """
     deadline = own_close(course, assignment)
-    found = {deadline: f"its deadline, {_say_close(deadline, course)}"}
+    found = {deadline: "its deadline,"}
     for until, moment in _times(granted.get(assignment.name, ())):
-        close = in_utc(window(course, assignment, until).on_time_before)
-        if max(close, moment) <= deadline:
-            continue
-        if close < moment:
-            found.setdefault(moment, f"an extension granted {say_short(moment, course)}")
-        else:
-            found.setdefault(close, f"the end of an extension, {_say_close(close, course)}")
+        if max(until, moment) > deadline:
+            over = until < moment
+            found.setdefault(max(until, moment), _GRANTED if over else "the end of an extension,")
     if course.late.bands:
         for close in tuple(found):
             end = close + course.late.bands[-1].within
-            words = f"the end of credit for late hand-ins, {_say_close(end, course)}"
-            found.setdefault(end, words)
+            found.setdefault(end, "the end of credit for late hand-ins,")
     return found
 
 
 def _times(grants: Sequence[Grant]) -> set[tuple[datetime, datetime]]:
     """Return until when and when more time was granted: once what a whole class was."""
     return {(in_utc(grant.until), in_utc(grant.granted)) for grant in grants}
+
+
+_GRANTED = "an extension granted"
 
 
 def _release(course: Course, assignment: Assignment) -> Action:
@@ -237,9 +238,9 @@ def _reminders(
 ) -> Iterator[Action]:
     """Yield one before each end of somebody's own time; afterwards nobody is reminded."""
     release = in_utc(window(course, assignment).release)
-    untils = {None, *(until for until, _ in _times(granted.get(assignment.name, ())))}
-    ends = {in_utc(window(course, assignment, until).on_time_before) for until in untils}
-    for close in sorted(ends):
+    deadline = own_close(course, assignment)
+    ends = {max(until, deadline) for until, _ in _times(granted.get(assignment.name, ()))}
+    for close in sorted({deadline, *ends}):
         at = close - course.reminder
         if at > release and now < close:
             why = f"it is due soon, {_say_close(close, course)}"

@@ -12,11 +12,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine
 
 # The hub signs people in, lends GPUs and asks who has handed in. The grader and all other staff
-# read what nbgrader's configuration needs: who somebody is (never a password), and until when
-# somebody has more time (never why). Staff ask for gradings by an assignment and a student alone,
-# say how long they wait, and read what came of it; the rest is the grader's to write. The grader
-# does what the clock has to do and says so, enters what staff approve in its shell, and changes
-# nothing in the journal. When more time was granted it has to know: points follow from then on.
+# read what nbgrader's configuration and the clock need: who somebody is (never a password), until
+# when somebody has more time and since when (never why), what was done and approved. Staff ask for
+# gradings by an assignment and a student alone, say how long they wait, and read what came of it;
+# the rest is the grader's to write. The grader does what the clock has to do and says so, enters
+# what staff approve in its shell, and changes nothing in the journal.
 GRANTS = """
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM hub, grader, graders;
 GRANT USAGE ON SCHEMA public TO hub, grader, graders;
@@ -25,13 +25,12 @@ GRANT SELECT, INSERT, UPDATE ON gpu_leases TO hub;
 GRANT USAGE ON SEQUENCE gpu_leases_id_seq TO hub;
 GRANT SELECT ON ledger TO grader;
 GRANT SELECT (username, number, name, email, role, active) ON people TO grader, graders;
-GRANT SELECT (id, username, assignment, until) ON extensions TO grader, graders;
+GRANT SELECT (id, username, assignment, until, granted_at) ON extensions TO grader, graders;
 GRANT SELECT ON gradings, grading_services TO graders;
 GRANT INSERT (kind, assignment, username, asked_by, asked_at, awaited_until, tries),
       UPDATE (awaited_until) ON gradings TO graders;
 GRANT SELECT, INSERT, UPDATE, DELETE ON gradings, grading_services TO grader;
 GRANT USAGE ON SEQUENCE gradings_id_seq TO grader, graders;
-GRANT SELECT (granted_at) ON extensions TO grader;
 GRANT SELECT, INSERT, UPDATE ON clock TO grader;
 GRANT SELECT, INSERT ON approvals TO grader;
 GRANT USAGE ON SEQUENCE approvals_number_seq TO grader;
