@@ -104,7 +104,11 @@ class Deployment:
 
 
 def prepare(state: Path, course: str, people: str = PEOPLE, **settings: object) -> Deployment:
-    """Write course file and roster of a deployment that is not running yet."""
+    """Write course file and roster of a deployment that is not running yet.
+
+    Nothing is done by the clock unless `clock` says so: most tests do each step themselves.
+    """
+    settings = {"clock": False} | settings
     state.mkdir(parents=True, exist_ok=True)
     course_file = state / "course.yml"
     course_file.write_text(course)

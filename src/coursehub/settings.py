@@ -132,6 +132,11 @@ class Settings(BaseSettings):
         True,
         description="Whether the visible tests are run on each hand-in at once, for the student.",
     )
+    clock: bool = Field(
+        True,
+        description="Whether the grader does by itself what is due by course.yml. "
+        "`coursehub tick` does it in any case.",
+    )
     gpus: str = Field(
         "auto",
         description="GPUs to lend: auto, none, or device names such as "

@@ -38,6 +38,15 @@ WRITE = (
     "VALUES (now(), 'clock', 'release', '{}', '{}')"
 )
 
+DID = (
+    "INSERT INTO clock (kind, assignment, close, tries) "
+    "VALUES ('collect', 'assignment_1', now(), 1)"
+)
+APPROVE = (
+    "INSERT INTO approvals (assignment, close, approved_by, approved_at) "
+    "VALUES ('assignment_1', now(), 'ines', now())"
+)
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
@@ -125,6 +134,11 @@ def test_what_the_other_roles_may_do(postgres: Postgres) -> None:
         ("grader", "DELETE FROM members RETURNING 1"),
         ("grader", "UPDATE reports SET findings = '[]' RETURNING 1"),
         ("grader", "UPDATE scores SET score = '10' RETURNING 1"),
+        ("graders", "SELECT granted_at FROM extensions"),
+        ("grader", f"{DID} RETURNING 1"),
+        ("grader", "UPDATE clock SET done_at = now() RETURNING 1"),
+        ("grader", f"{APPROVE} RETURNING 1"),
+        ("graders", "SELECT * FROM clock, approvals"),
     }  # fmt: skip
     refused = {
         ("hub", "UPDATE people SET role = 'instructor' RETURNING 1"),
@@ -153,6 +167,10 @@ def test_what_the_other_roles_may_do(postgres: Postgres) -> None:
         ("grader", "UPDATE reports SET received = now() RETURNING 1"),
         ("graders", "SELECT * FROM scores"),
         ("hub", "SELECT * FROM members"),
+        ("grader", "DELETE FROM clock RETURNING 1"),
+        ("grader", "UPDATE approvals SET approved_by = 'tom' RETURNING 1"),
+        ("graders", f"{DID} RETURNING 1"),
+        ("graders", f"{APPROVE} RETURNING 1"),
         ("graders", "INSERT INTO grading_services VALUES ('mine', now(), NULL) RETURNING 1"),
     }
     with postgres.superuser(owner.url.database or "") as connection:

@@ -1,13 +1,23 @@
 """What lateness and edits take off together."""
 
+from datetime import UTC, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from coursehub.course.deduction import Deduction, deduction
+from coursehub.course.late import credit, lateness
+from coursehub.course.load import load_course
+from coursehub.course.model import Band, LatePolicy
+from coursehub.course.schedule import window
+
+COURSE = load_course(Path(__file__).parents[2] / "course.yml")
+FIRST = COURSE.assignment("assignment_1")
+CLOSE = window(COURSE, FIRST).on_time_before.astimezone(UTC)
 
 points = st.floats(0, 1000, allow_nan=False)
 percents = st.floats(0, 100, allow_nan=False)
@@ -77,3 +87,23 @@ def test_who_earned_more_keeps_at_least_as_much(
     low = deduction(score, most, credit=credit, percent=percent, cap=cap)
     high = deduction(score + extra, most, credit=credit, percent=percent, cap=cap)
     assert score + extra - high.total >= score - low.total - 1e-6
+
+
+@given(points, points, percents, percents, st.timedeltas(*[timedelta(days=9) * n for n in (-1, 1)]),
+       st.timedeltas(*[timedelta(days=9) * n for n in (-1, 1)]))  # fmt: skip
+def test_more_time_never_takes_more_off(
+    score: float, most: float, percent: float, cap: float, received: timedelta, until: timedelta
+) -> None:
+    """From the stamp to the points, as the gradebook derives them."""
+    policy = LatePolicy(
+        bands=(Band(within="24h", credit=Decimal("0.8")), Band(within="72h", credit=Decimal("0.5")))
+    )
+    stamp = CLOSE + received
+    kept = [
+        score
+        - deduction(
+            score, most, credit=credit(policy, lateness(own, stamp)), percent=percent, cap=cap
+        ).total
+        for own in (window(COURSE, FIRST), window(COURSE, FIRST, CLOSE + until))
+    ]
+    assert kept[1] >= kept[0] - 1e-9

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from coursehub import journal
 from coursehub.cli import app
 from coursehub.course.load import load_course
+from coursehub.exchange.database import connect
 from coursehub.exchange.exchange import Exchange
 from coursehub.settings import load_settings
 from tests.deployment import PEOPLE, course_text
@@ -77,9 +79,49 @@ def test_extension_is_said_in_words_and_makes_the_hand_in_count(run) -> None:
     assert (record.late, record.counts) == (False, True)
 
 
+def test_several_and_all_get_more_time_and_each_is_written_down(run) -> None:
+    more = ("--until", "2040-01-01T23:59", "--reason", "the network was down", "--by", "ines")
+    result = run("extend", "bob", "alice", "bob", "assignment_1", *more)
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("bob, alice: assignment_1 is due Sunday 1 January 2040, 23:59")
+    later = ("--until", "2040-01-02T12:30:15", "--reason", "again")
+    result = run("extend", "--all", "assignment_1", *later)
+    assert result.output.startswith(
+        "all 3 students: assignment_1 is due Monday 2 January 2040, 12:30:15"
+    )
+    exchange = Exchange(load_settings())
+    for student in ("alice", "bob", "carol"):
+        due = exchange.deadlines.window(student, exchange.deadlines.course.assignments[0]).due
+        assert due.astimezone(UTC) == datetime(2040, 1, 2, 4, 30, 15, tzinfo=UTC)
+    told = journal.entries(connect(str(load_settings().database)), did="extend")
+    assert sorted(str(each.about) for each in told) == ["alice", "alice", "bob", "bob", "carol"]
+    last, first = [each for each in told if each.about == "alice"]
+    assert (first.who, first.why, first.before) == ("ines", "the network was down", {})
+    assert last.before == first.after == {"until": "2040-01-01T16:00:00+00:00"}
+
+
+def test_nobody_gets_more_time_where_one_cannot(run) -> None:
+    more = ("--until", "2040-01-01T23:59", "--reason", "x")
+    result = run("extend", "alice", "alcie", "assignment_1", *more)
+    assert result.exit_code == 2 and "alcie is not on the roster" in result.output
+    assert journal.entries(connect(str(load_settings().database))) == []
+    assert Exchange(load_settings()).roster.grants() == {}
+
+
+def test_an_extension_ends_at_a_time_that_exists(run, tmp_path: Path) -> None:
+    file = tmp_path / "course.yml"
+    file.write_text(file.read_text().replace("Asia/Singapore", "Europe/London"))
+    more = ("--until", "2040-03-25T01:30", "--reason", "x")
+    result = run("extend", "alice", "assignment_1", *more)
+    assert result.exit_code == 2
+    assert "until: Sun 2040-03-25 01:30 does not exist in Europe/London" in result.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
+        (("assignment_1", "--until", "2030-01-01", "--reason", "x"), "who gets more time?"),
+        (("alice", "assignment_1", "--all", "--until", "2030-01-01", "--reason", "x"), "--all"),
         (("nobody", "assignment_1", "--until", "2030-01-01", "--reason", "x"), "roster"),
         (("alice", "assignment_99", "--until", "2030-01-01", "--reason", "x"), "assignment_99"),
         (("alice", "assignment_1", "--until", "soon", "--reason", "x"), "is no time"),

@@ -7,8 +7,8 @@ from traitlets.config import Config
 from coursehub.cli.asking import Asking
 from coursehub.course.load import load_course
 from coursehub.exchange.database import connect
-from coursehub.exchange.plugin import configure_staff
 from coursehub.exchange.roster import Roster
+from coursehub.exchange.staff import configure_staff
 from coursehub.gradebook.configure import configure_gradebook
 from coursehub.gradebook.decisions import CourseDecisions
 from coursehub.grading.configure import configure_nbgrader

@@ -26,11 +26,13 @@ from rich.table import Table
 
 from coursehub.cli.compose import nbgrader_config
 from coursehub.cli.course import one_line_errors
+from coursehub.cli.tick import ticking
 from coursehub.course.load import load_course, read_text
 from coursehub.course.rebase import rebase, set_due
 from coursehub.course.schedule import window
 from coursehub.errors import SpawnError
 from coursehub.exchange.client import Client
+from coursehub.exchange.deadlines import CourseFile
 from coursehub.exchange.exchange import Exchange
 from coursehub.exchange.roster import Extension, Person
 from coursehub.grading import runner
@@ -114,7 +116,8 @@ def _run(settings: Settings) -> None:
         steps.begin("Enrolling 12 students and 3 staff")
         passwords = _enrol(settings)
         steps.begin("Starting the hub")
-        with running_hub(settings) as hub:
+        # The clock would release, collect and grade as well: it begins once all that is there.
+        with running_hub(settings.model_copy(update={"clock": False})) as hub:
             steps.begin("Releasing assignment 1")
             _release(settings)
             steps.begin("Handing in")
@@ -125,7 +128,8 @@ def _run(settings: Settings) -> None:
             _autograde(settings, ungraded, steps.part)
             steps.stop()
             _welcome(settings, passwords)
-            hub.wait()
+            with ticking(settings, CourseFile(settings.course)):
+                hub.wait()
             raise SpawnError("the hub ended by itself", remedy=f"See {settings.state / 'hub.log'}")
 
 

@@ -2,10 +2,11 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from nbgrader.api import Gradebook
+from traitlets.config import Config
 
 from coursehub.cli.changes import Standings, show_changes, standings
 from coursehub.cli.compose import nbgrader_config
@@ -137,18 +138,33 @@ def release_assignment(settings: Settings, assignment: str) -> None:
 
 
 def grade_with_progress(
-    settings: Settings, assignment: str, students: list[str], jobs: int | None = None
+    settings: Settings,
+    assignment: str,
+    students: list[str],
+    jobs: int | None = None,
+    marking: Any = None,
 ) -> list[runner.Graded]:
-    """Autograde and show how far it is; return what could not be graded."""
+    """Autograde and show how far it is; return what could not be graded.
+
+    Args:
+        settings: This deployment's.
+        assignment: The assignment.
+        students: User names.
+        jobs: Hand-ins graded at a time; by default one a core.
+        marking: What grades them in place of what nbgrader's configuration names.
+    """
+
+    def make_config() -> Config:
+        config = nbgrader_config(settings)
+        if marking is not None:
+            config.RecordedExporter.grade = marking
+        return config
+
     failed = []
+    log = settings.make_state() / "autograde.log"
     with progress(f"Autograding {assignment}", len(students)) as batch:
         for graded in runner.autograde(
-            partial(nbgrader_config, settings),
-            assignment,
-            students,
-            log=settings.make_state() / "autograde.log",
-            jobs=jobs,
-            on_start=batch.start,
+            make_config, assignment, students, log=log, jobs=jobs, on_start=batch.start
         ):
             batch.finish(graded.student)
             if not graded.done:

@@ -21,7 +21,7 @@ from coursehub.exchange.desk import LEASE, Desk, Grading
 from coursehub.exchange.ledger import Ledger
 from coursehub.exchange.store import PLACES
 from coursehub.grading import reply
-from coursehub.grading.marking import Bench, Marking, open_real
+from coursehub.grading.marking import Bench, Grade, Marking, open_real
 from coursehub.grading.pipeline import Graded
 from coursehub.grading.snapshot import snapshot
 from coursehub.grading.source import Source, load_source
@@ -85,6 +85,18 @@ class GradingService:
         except SQLAlchemyError as error:
             log.error("the course database does not answer: %s", error)
 
+    @contextmanager
+    def several(self, _workers: int, _source: Path) -> Iterator[Grade]:
+        """Grade what was collected beside what is asked for; each waits for a place on the bench.
+
+        Raises:
+            SandboxUnavailable: there is no sandbox, or none any more: hand-ins that were not
+                graded are none the worse for it.
+        """
+        self._require_bench()
+        yield self._collected
+        self._require_bench()
+
     def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
@@ -127,6 +139,13 @@ class GradingService:
         if self._settings.form == "embedded":
             return None
         return GpuLender(self._settings, self._name)
+
+    def _require_bench(self) -> None:
+        with self._opening:  # it may be about to open
+            if self._bench is None:
+                raise SandboxUnavailable(
+                    self.problem or "grading was stopped", remedy="It is tried again."
+                )
 
     def _close_bench(self) -> None:
         with self._opening:
@@ -202,14 +221,30 @@ class GradingService:
     # What is graded.
 
     def _full(self, grading: Grading) -> Result:
-        """What was collected, with hidden tests; for staff, who find it in the course folder."""
-        with TemporaryDirectory(dir=self._scratch) as scratch:
-            source = self._source(grading.assignment, Path(scratch))
-            names = ("submitted", grading.username, grading.assignment)
-            folder = snapshot(self._course_dir, names, Path(scratch, "handed-in"))
-            graded = self._on_bench(source, folder)
+        """What was collected; for staff, who find it in the course folder."""
+        place = Path(grading.assignment), Path(grading.username, grading.assignment)
+        graded = self._graded(*place)
         reply.write(reply.place(self._course_dir, grading.id), graded)
         return {"status": graded.verdict.status}
+
+    def _collected(self, source: Path, handed_in: Path) -> Graded:
+        """What was collected; for the clock, in this process."""
+        self._require_bench()
+        self._last_used = _now()
+        try:
+            return self._graded(source, handed_in)
+        except _Withdrawn:
+            raise SandboxUnavailable(
+                self.problem or "the sandbox was opened anew", remedy="It is tried again."
+            ) from None
+
+    def _graded(self, source: Path, handed_in: Path) -> Graded:
+        """A hand-in with hidden tests, by SOURCE/ASSIGNMENT and SUBMITTED/STUDENT/ASSIGNMENT."""
+        with TemporaryDirectory(dir=self._scratch) as scratch:
+            found = self._source(source.name, Path(scratch))
+            names = ("submitted", handed_in.parent.name, source.name)
+            folder = snapshot(self._course_dir, names, Path(scratch, "handed-in"))
+            return self._on_bench(found, folder)
 
     def _visible(self, grading: Grading) -> Result:
         """A hand-in that has just come in, without hidden tests; for the student."""

@@ -1,5 +1,6 @@
 """The commands about people: the roster, extensions, receipts and the ledger."""
 
+import getpass
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,12 +12,14 @@ from rich.console import Console
 from rich.table import Table
 
 from coursehub.cli.course import WRONG, one_line_errors
+from coursehub.course.model import Course
 from coursehub.course.schedule import say, window
+from coursehub.course.wallclock import ClockTime, Fault, Moment
 from coursehub.errors import CourseHubError, ReceiptError, RosterError
 from coursehub.exchange.database import connect
 from coursehub.exchange.exchange import Exchange
 from coursehub.exchange.receipts import verify
-from coursehub.exchange.roster import Extension, Roster
+from coursehub.exchange.roster import Roster
 from coursehub.settings import load_settings
 
 app = typer.Typer()
@@ -84,33 +87,47 @@ def set_password(
 
 @app.command()
 def extend(
-    username: Annotated[str, typer.Argument(help="The student.")],
+    students: Annotated[
+        list[str] | None, typer.Argument(metavar="STUDENT...", help="Who; or --all.")
+    ] = None,
+    *,
     assignment: Annotated[str, typer.Argument(help="The assignment, e.g. assignment_1.")],
     until: Annotated[
         str,
         typer.Option(
             metavar="TIME",
-            help="New deadline in the course's timezone, the whole minute: 2021-02-06T23:59.",
+            help="New deadline in the course's timezone, the whole minute: 2021-02-06T23:59; "
+            "with seconds, the whole second.",
         ),
     ],
     reason: Annotated[str, typer.Option(help="Why, in a few words.")],
-    by: Annotated[str, typer.Option(help="Who grants it.")] = "staff",
+    everybody: Annotated[bool, typer.Option("--all", help="Every student of the course.")] = False,
+    by: Annotated[
+        str | None, typer.Option(help="Who grants it; by default the user of this machine.")
+    ] = None,
 ) -> None:
-    """Give a student more time for an assignment, before or after they handed in.
+    """Give students more time for an assignment, before or after they handed in.
 
     The latest extension counts; one that ends before the course's own deadline
-    changes nothing. What was already handed in is looked at again.
+    changes nothing. What was already handed in is looked at again, and what is
+    taken off for lateness follows. Who granted it, when and why is kept.
     """
     with one_line_errors():
         exchange = Exchange(load_settings())
         course = exchange.deadlines.course
         found = course.assignment(assignment)
-        first_late = _local(until).replace(tzinfo=course.tz) + timedelta(minutes=1)
-        now = datetime.now(UTC)
-        exchange.roster.extend(Extension(username, assignment, first_late, reason, by, now))
-        exchange.store.arrange(username, found)
-        due = window(course, found, first_late).due
-        typer.echo(f"{username}: {assignment} is due {say(due, course)}")
+        if bool(students) == everybody:
+            raise CourseHubError(
+                "who gets more time?", key="--all", remedy="Name students, or say --all"
+            )
+        whom = exchange.students() if everybody else list(students or ())
+        first_late = _first_late(until, course)
+        exchange.extend(
+            whom, assignment, first_late, reason, by or getpass.getuser(), datetime.now(UTC)
+        )
+        due = say(window(course, found, first_late).due, course)
+        who = f"all {len(whom)} students" if everybody else ", ".join(dict.fromkeys(whom))
+        typer.echo(f"{who}: {assignment} is due {due}")
 
 
 @receipt_app.command("verify")
@@ -150,13 +167,19 @@ def _roster() -> Roster:
     return Roster(connect(str(settings.database)))
 
 
-def _local(text: str) -> datetime:
+def _first_late(text: str, course: Course) -> datetime:
+    """The first instant after the minute, or the second, that somebody wrote."""
     try:
-        return datetime.fromisoformat(text).replace(second=0, microsecond=0, tzinfo=None)
+        moment = datetime.fromisoformat(text).replace(microsecond=0, tzinfo=None)
     except ValueError:
         raise CourseHubError(
             f"{text!r} is no time", key="until", remedy="Write it like 2021-02-06T23:59"
         ) from None
+    unit = timedelta(seconds=1) if text.count(":") > 1 else timedelta(minutes=1)
+    try:
+        return Moment(moment.date(), ClockTime(moment.time(), unit)).ends(course.tz)
+    except Fault as fault:
+        raise CourseHubError(fault.problem, key="until", remedy=fault.remedy) from None
 
 
 def _read(path: Path) -> str:

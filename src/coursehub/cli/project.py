@@ -50,7 +50,7 @@ class ReportArchive:
 
     def hand_ins(self) -> list[HandIn]:
         """Every report in the ledger."""
-        return self._ledger.of_everyone(Report.name)
+        return self._ledger.for_assignment(Report.name)
 
     def content(self, number: int) -> bytes:
         """The file of that row."""
@@ -60,7 +60,8 @@ class ReportArchive:
 
     def extensions(self) -> Mapping[str, datetime]:
         """Who has more time for the report."""
-        return self._roster.extensions_of(Report.name)
+        extended = self._roster.all_extended_until()
+        return {who: until for (who, work), until in extended.items() if work == Report.name}
 
     @cached_property
     def _exchange(self) -> Exchange:

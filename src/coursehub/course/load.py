@@ -75,6 +75,7 @@ def read_course(text: str, *, file: str = "course.yml") -> Course:
 
 
 _WANTED = {
+    "bool_type": ("true or false", "Write one of the two, without quotes."),
     "int_type": ("a whole number", "Write it in digits, without quotes or a unit."),
     "bool_type": ("true or false", "Write one of the two, without quotes."),
     "string_type": ("text", "Put it in quotes."),

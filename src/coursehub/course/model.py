@@ -5,6 +5,7 @@ comments of course.yml say what the fields mean to the person who writes them.
 The project's sections are in `project`.
 """
 
+from datetime import timedelta
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -235,6 +236,23 @@ class HomeworkPolicy(Section):
     excuse: bool = True
 
 
+class FeedbackPolicy(Section):
+    """When feedback goes out, once the last extension is over.
+
+    Attributes:
+        approve: Whether staff approve it first; otherwise it goes out as soon as
+            nothing needs a person any more.
+    """
+
+    approve: bool = True
+
+
+class SolutionPolicy(Section):
+    """Whether students get the solution: with the feedback, or never."""
+
+    after: Literal["feedback", "never"] = "never"
+
+
 class Weights(Section):
     """What counts how much towards the final mark, in percent."""
 
@@ -268,6 +286,9 @@ class Course(Section):
     late: LatePolicy
     edits: EditPolicy
     homework: HomeworkPolicy = HomeworkPolicy()
+    reminder: Duration = timedelta(hours=24)
+    feedback: FeedbackPolicy = FeedbackPolicy()
+    solution: SolutionPolicy = SolutionPolicy()
     weights: Weights
     teams: Teams
     presentation: Presentation

@@ -49,7 +49,7 @@ def window(course: Course, assignment: Work, extended_until: datetime | None = N
     if extended_until is None or in_utc(extended_until) <= in_utc(usual):
         return Window(release, moment.starts(course.tz), usual)
     extended = extended_until.astimezone(course.tz)
-    return Window(release, _as_people_say(extended), extended)
+    return Window(release, as_people_say(extended), extended)
 
 
 def release_moment(course: Course, assignment: Work) -> Moment:
@@ -111,6 +111,13 @@ def week_of(course: Course, now: datetime) -> Week | None:
     return None
 
 
+def as_people_say(on_time_before: datetime) -> datetime:
+    """Return the deadline whose whole minute, or else second, ends at an instant."""
+    instant = in_utc(on_time_before).replace(microsecond=0)
+    unit = _SECOND if instant.second else _MINUTE
+    return (instant - unit).astimezone(on_time_before.tzinfo)
+
+
 def say(moment: datetime, course: Course) -> str:
     """Say an instant in full: ``Friday 5 February 2021, 23:59``."""
     local = in_utc(moment).astimezone(course.tz)
@@ -142,13 +149,6 @@ def time_left(window: Window, now: datetime) -> str:
 def _starts(meeting: Meeting, week: Week) -> Moment:
     """Return when a class of that week starts."""
     return Moment(meeting.day.in_week_of(week.date), meeting.start)
-
-
-def _as_people_say(on_time_before: datetime) -> datetime:
-    """Return the deadline whose whole minute, or else second, ends there."""
-    instant = in_utc(on_time_before).replace(microsecond=0)
-    unit = _SECOND if instant.second else _MINUTE
-    return (instant - unit).astimezone(on_time_before.tzinfo)
 
 
 def _clock(local: datetime) -> str:

@@ -1,4 +1,4 @@
-"""The course database: people, extensions, the ledger of hand-ins and the queue of gradings.
+"""The course database: people, extensions, hand-ins, the queue of gradings, what the clock did.
 
 A few small tables, in SQLite in the embedded form and in PostgreSQL in the deployed one. A change
 to them needs a step in `migrations/versions`. What a person
@@ -96,6 +96,30 @@ grading_services = Table(
     Column("name", String(64), primary_key=True),
     Column("seen", Instant, nullable=False),
     Column("problem", Text, nullable=True),
+)
+
+clock = Table(
+    "clock",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("assignment", String(64), primary_key=True),
+    Column("close", Instant, primary_key=True),
+    Column("tries", Integer, nullable=False),
+    Column("taken_by", String(64), nullable=True),
+    Column("taken_until", Instant, nullable=True),
+    Column("done_at", Instant, nullable=True),
+    Column("result", JSON, nullable=True),
+    Column("problem", Text, nullable=True),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("assignment", String(64), nullable=False, index=True),
+    Column("close", Instant, nullable=False),
+    Column("approved_by", String(64), nullable=False),
+    Column("approved_at", Instant, nullable=False),
 )
 
 

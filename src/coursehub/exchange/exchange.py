@@ -1,6 +1,6 @@
 """What the exchange does for one person, without HTTP: list, fetch, hand in, feedback."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -14,7 +14,7 @@ from coursehub.exchange.deadlines import CourseFile, Deadlines
 from coursehub.exchange.desk import Desk
 from coursehub.exchange.ledger import HandIn, Ledger, StoredFile
 from coursehub.exchange.receipts import SigningKey
-from coursehub.exchange.roster import Person, Roster
+from coursehub.exchange.roster import Extension, Person, Roster
 from coursehub.exchange.store import Store, nbgrader_timestamp
 from coursehub.exchange.visible import as_message
 from coursehub.settings import Settings
@@ -56,6 +56,42 @@ class Exchange:
             if name in names:
                 self.store.arrange(username, names[name])
         self._arranged = course
+
+    def extend(
+        self,
+        usernames: Sequence[str],
+        name: str,
+        until: datetime,
+        reason: str,
+        by: str,
+        now: datetime,
+    ) -> None:
+        """Give students more time, before or after they handed in.
+
+        What was already handed in is looked at again.
+
+        Args:
+            usernames: Whom; a team's members, or `students`, among others.
+            name: The assignment's.
+            until: The first instant that is late for them.
+            reason: Why.
+            by: Who grants it.
+            now: The time.
+
+        Raises:
+            NotFound: when there is no such assignment.
+            RosterError: when one of them is not on the roster, or no reason is given; nobody gets
+                more time then.
+        """
+        assignment = self.deadlines.course.assignment(name)
+        whom = list(dict.fromkeys(usernames))
+        self.roster.extend(*(Extension(each, name, until, reason, by, now) for each in whom))
+        for username in {row.username for row in self.ledger.for_assignment(name)} & set(whom):
+            self.store.arrange(username, assignment)
+
+    def students(self) -> list[str]:
+        """The user names of all students."""
+        return [person.username for person in self.roster.everyone() if not person.staff]
 
     def person(self, username: str) -> Person:
         """The member of the course with that user name.
@@ -158,6 +194,8 @@ class Exchange:
     def feedback(self, person: Person, number: int) -> dict[str, bytes]:
         """The feedback pages released for one of `person`'s own hand-ins.
 
+        Where students may have the solution, its files are beside them.
+
         Raises:
             NotFound: when that hand-in is not theirs, or has no feedback yet.
         """
@@ -165,7 +203,8 @@ class Exchange:
         pages = self.store.feedback(own[0]) if own else {}
         if not pages:
             raise NotFound("there is no feedback to fetch yet", remedy="Try again later")
-        return pages
+        solution = self.store.solution(own[0].assignment)
+        return pages | {f"solution-{name}": content for name, content in solution.items()}
 
     def _visible(self, person: Person, assignment: Assignment, now: datetime) -> bool:
         window = self.deadlines.window(person.username, assignment)

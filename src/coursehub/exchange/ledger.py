@@ -118,8 +118,8 @@ class Ledger:
             conditions.append(ledger.c.assignment == assignment)
         return self._select(*conditions)
 
-    def of_everyone(self, assignment: str) -> list[HandIn]:
-        """Everything that was handed in for this assignment, in order."""
+    def for_assignment(self, assignment: str) -> list[HandIn]:
+        """Everything that was handed in for it, in order."""
         return self._select(ledger.c.assignment == assignment)
 
     def all(self) -> list[HandIn]:

@@ -28,11 +28,6 @@ def configure_student(c: Any) -> None:
     c.ExchangeFactory.fetch_feedback = f"{__name__}.FetchFeedback"
 
 
-def configure_staff(c: Any) -> None:
-    """Keep nbgrader's own exchange for staff, but let nobody write a hand-in past the service."""
-    c.ExchangeFactory.submit = f"{__name__}.Submit"
-
-
 class Refusal:
     """The last refusal, as the one sentence a student should read.
 

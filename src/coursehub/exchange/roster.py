@@ -11,12 +11,15 @@ import hmac
 import io
 import re
 import secrets
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Connection, Engine, select, update
 
+from coursehub import journal
+from coursehub.course.due import Grant
 from coursehub.errors import RosterError
 from coursehub.exchange.database import extensions, people
 
@@ -134,20 +137,33 @@ class Roster:
         salt = bytes.fromhex(stored.partition("$")[0]) if stored else bytes(16)
         return hmac.compare_digest(_hash_password(password, salt), stored or "")
 
-    def extend(self, extension: Extension) -> None:
-        """Record an extension.
+    def extend(self, *extensions_: Extension) -> None:
+        """Record extensions, all of them or none, and each in the journal.
 
         Raises:
-            RosterError: when the student is not on the roster or no reason is given.
+            RosterError: when a student is not on the roster or no reason is given.
         """
-        if not self.find(extension.username):
-            raise RosterError(
-                f"{extension.username} is not on the roster", remedy="Check the spelling"
-            )
-        if not extension.reason.strip():
-            raise RosterError("an extension needs a reason", remedy="Say why, in a few words")
+        known = {person.username for person in self.everyone()}
+        for each in extensions_:
+            if each.username not in known:
+                raise RosterError(
+                    f"{each.username} is not on the roster", remedy="Check the spelling"
+                )
+            if not each.reason.strip():
+                raise RosterError("an extension needs a reason", remedy="Say why, in a few words")
         with self._engine.begin() as connection:
-            connection.execute(extensions.insert().values(extension.__dict__))
+            before = _latest(connection)
+            for each in extensions_:
+                connection.execute(extensions.insert().values(each.__dict__))
+                journal.record(connection, _entry(each, before))
+
+    def grants(self) -> dict[str, list[Grant]]:
+        """Assignment -> the extension that counts of each student who has one."""
+        found: dict[str, list[Grant]] = defaultdict(list)
+        with self._engine.connect() as connection:
+            for (username, assignment), (until, granted) in _latest(connection).items():
+                found[assignment].append(Grant(username, until, granted))
+        return dict(found)
 
     def extended_until(self, username: str, assignment: str) -> datetime | None:
         """The first instant that is late for this student, or None without an extension."""
@@ -168,18 +184,31 @@ class Roster:
         with self._engine.connect() as connection:
             return {(name, work): until for name, work, until in connection.execute(query)}
 
-    def extensions_of(self, assignment: str) -> dict[str, datetime]:
-        """The first instant that is late, for each student with an extension."""
-        query = (
-            select(extensions.c.username, extensions.c.until)
-            .where(extensions.c.assignment == assignment)
-            .order_by(extensions.c.id)
-        )
-        with self._engine.connect() as connection:
-            return {row.username: row.until for row in connection.execute(query)}
-
 
 _COLUMNS_OF_PERSON = [people.c[name] for name in COLUMNS]
+
+
+def _latest(connection: Connection) -> dict[tuple[str, str], tuple[datetime, datetime]]:
+    """Username and assignment -> until when there is more time, and when it was granted."""
+    columns = [extensions.c[name] for name in ("username", "assignment", "until", "granted_at")]
+    query = select(*columns).order_by(extensions.c.id)
+    return {(row[0], row[1]): (row[2], row[3]) for row in connection.execute(query)}
+
+
+def _entry(
+    extension: Extension, before: Mapping[tuple[str, str], tuple[datetime, datetime]]
+) -> journal.Entry:
+    had = before.get((extension.username, extension.assignment))
+    return journal.Entry(
+        extension.granted_at,
+        extension.granted_by,
+        "extend",
+        extension.assignment,
+        extension.username,
+        before={"until": had[0].isoformat()} if had else {},
+        after={"until": extension.until.astimezone(UTC).isoformat()},
+        why=extension.reason,
+    )
 
 
 def read_csv(text: str) -> list[Person]:

@@ -5,6 +5,7 @@
     ROOT/COURSE/kept/WHO+WHAT+WHEN+ID/        late hand-ins after the one that counts
     ROOT/COURSE/incoming/                     being written; never looked at
     ROOT/COURSE/feedback/HASH.html            what staff released back
+    ROOT/COURSE/solutions/ASSIGNMENT/         what students get with it, where they do
 
 nbgrader's collector takes the newest folder of `inbound`. A late hand-in must not replace one that
 was on time, so it is kept beside it, in `kept`. Every folder name ends in an id that follows from
@@ -18,7 +19,7 @@ import secrets
 import shutil
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def lay_out(root: Path, course_id: str) -> Path:
     """
     root.parent.mkdir(parents=True, exist_ok=True)
     root.parent.chmod(0o700)
-    for folder in ("outbound", "inbound", "kept", "incoming", "feedback"):
+    for folder in ("outbound", "inbound", "kept", "incoming", "feedback", "solutions"):
         (root / course_id / folder).mkdir(parents=True, exist_ok=True)
     return root / course_id
 
@@ -280,6 +281,27 @@ class Store:
                 if page.is_file():
                     found[f"{notebook}.html"] = page.read_bytes()
         return found
+
+    def put_solution(self, name: str, files: Mapping[str, bytes]) -> None:
+        """Let students have an assignment's solution; from now on it is there, all of it."""
+        place = self._course / "solutions" / name
+        unfinished = place.with_name(f".{name}.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir()
+        for file, content in files.items():
+            _write(unfinished / file, content)
+        shutil.rmtree(place, ignore_errors=True)
+        unfinished.rename(place)
+
+    def solution(self, name: str) -> dict[str, bytes]:
+        """File name -> content of an assignment's solution, if students may have it."""
+        folder = self._course / "solutions" / name
+        found = sorted(folder.iterdir()) if folder.is_dir() else ()
+        return {path.name: path.read_bytes() for path in found}
+
+    def being_written(self, name: str) -> bool:
+        """Whether a hand-in of this assignment is stamped, but not there yet."""
+        return any((self._course / "incoming").glob(f"*+{name}+*"))
 
     def _find(self, row: HandIn) -> Path | None:
         places = (self._course / place / row.folder for place in PLACES)

@@ -81,7 +81,7 @@ class CourseDecisions:
                 gradebook, self.course, assignment, student, digest, verb,
                 percent=percent, reason=reason, who=who,
             )  # fmt: skip
-            settle(gradebook, self.course, assignment, student)
+            settle(gradebook, self.course, assignment, student, self.students)
 
     def name(self, username: str) -> str:
         """A person's full name, or the user name."""

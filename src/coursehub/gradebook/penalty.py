@@ -1,8 +1,8 @@
 """Points taken off in nbgrader's gradebook, and what students are told about them.
 
 nbgrader keeps one number for a notebook, the late penalty. Here it holds all that is taken off. It
-is settled anew after autograding, after a decision about edits and before feedback, since points
-given by hand change it.
+is settled anew after autograding, after a decision about edits, after an extension and before
+feedback, since points given by hand change it.
 """
 
 from datetime import timedelta
@@ -10,14 +10,14 @@ from typing import Any
 
 from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_markdown_cell
-from nbgrader.api import Gradebook, SubmittedNotebook
+from nbgrader.api import Gradebook, MissingEntry, SubmittedNotebook
 
 from coursehub.course.deduction import Deduction, deduction
 from coursehub.course.late import credit
 from coursehub.course.model import Course
 from coursehub.gradebook.cells import answers_digest
-from coursehub.gradebook.edits import Decision, Edited, edited, keep_report
-from coursehub.gradebook.sync import CourseStep, Students
+from coursehub.gradebook.edits import Decision, Edited, edited, keep_report, opened
+from coursehub.gradebook.sync import CourseStep, Students, sync_due_date
 from coursehub.handover import EDITS, PROPOSAL
 
 Result = tuple[NotebookNode, dict[str, Any]]
@@ -26,13 +26,43 @@ _ROLES = {"ta": "a teaching assistant", "instructor": "an instructor"}
 _STAFF = "the course staff"
 
 
-def settle(gradebook: Gradebook, course: Course, assignment: str, student: str) -> None:
-    """Write what is taken off a student's hand-in, notebook by notebook."""
+def settle(
+    gradebook: Gradebook, course: Course, assignment: str, student: str, students: Students
+) -> None:
+    """Write what is taken off a student's hand-in, notebook by notebook.
+
+    The due date and the student's extension are written first: lateness is read from them.
+    """
+    sync_due_date(gradebook, course, assignment, student, students)
     percent = _percent(edited(gradebook, course, assignment, student))
     for notebook in gradebook.find_submission(assignment, student).notebooks:
         off = _deduction(course, notebook, percent)
         notebook.late_submission_penalty = off.total or None
     gradebook.db.commit()
+
+
+def settle_all(url: str, course: Course, assignment: str, students: Students) -> list[str]:
+    """Settle the hand-ins of everybody who has one; return whose penalty is another now.
+
+    Args:
+        url: SQLAlchemy URL of the gradebook.
+        course: The course.
+        assignment: The assignment's name; where the gradebook does not know it nothing happens.
+        students: The roster.
+    """
+    changed = []
+    with opened(url, course) as gradebook:
+        try:
+            found = gradebook.assignment_submissions(assignment)
+        except MissingEntry:
+            return []
+        for submission in found:
+            before = submission.late_submission_penalty
+            settle(gradebook, course, assignment, submission.student_id, students)
+            gradebook.db.refresh(submission)
+            if submission.late_submission_penalty != before:
+                changed.append(str(submission.student_id))
+    return sorted(changed)
 
 
 class KeepEdits(CourseStep):
@@ -44,7 +74,7 @@ class KeepEdits(CourseStep):
         where = (names["assignment"], names["notebook"], names["student"])
         with self.gradebook(resources) as gradebook:
             keep_report(gradebook, where, answers_digest(nb), resources[EDITS])
-            settle(gradebook, self.course, names["assignment"], names["student"])
+            settle(gradebook, self.course, where[0], where[2], self.students)
         return nb, resources
 
 
@@ -55,7 +85,7 @@ class SettlePenalties(CourseStep):
         """Do so; the notebook stays as it is."""
         names = resources["nbgrader"]
         with self.gradebook(resources) as gradebook:
-            settle(gradebook, self.course, names["assignment"], names["student"])
+            settle(gradebook, self.course, names["assignment"], names["student"], self.students)
         return nb, resources
 
 

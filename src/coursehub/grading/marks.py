@@ -107,6 +107,17 @@ def released_text(cell: Any, language: str = "python") -> str:
     return text
 
 
+def solution_text(cell: Any) -> str:
+    """Return the text of a source cell with its solution, but without hidden tests.
+
+    Raises:
+        CourseHubError: A region is opened twice, or never closed.
+    """
+    text, _ = _cut(cell["source"], "HIDDEN TESTS")
+    text, _ = _cut(text, "MARK SCHEME")
+    return without_region_lines(text)
+
+
 def without_region_lines(text: str) -> str:
     """Return the text without the lines that open and close solutions and hidden tests."""
     region = re.compile(r"(BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)")

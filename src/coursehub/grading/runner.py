@@ -60,7 +60,10 @@ def add_source(course_dir: Path, source: Path, assignment: str) -> None:
     """
     target = course_dir / "source" / assignment
     if not target.exists():
-        shutil.copytree(source / assignment, target)
+        unfinished = target.with_name(f".{assignment}.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.copytree(source / assignment, unfinished)
+        unfinished.rename(target)
 
 
 def generate(source: Path, assignment: str, target: Path) -> Path:
@@ -93,9 +96,10 @@ def release(make_config: MakeConfig, assignment: str) -> None:
         CourseHubError: with the end of nbgrader's log.
     """
     api = _api(make_config)
-    _require(api.generate_assignment(assignment), f"{assignment} could not be generated")
-    if assignment not in api.get_released_assignments():
-        _require(api.release_assignment(assignment), f"{assignment} could not be released")
+    with turn(Path(api.coursedir.root), assignment):
+        _require(api.generate_assignment(assignment), f"{assignment} could not be generated")
+        if assignment not in api.get_released_assignments():
+            _require(api.release_assignment(assignment), f"{assignment} could not be released")
 
 
 def collect(make_config: MakeConfig, assignment: str) -> list[str]:
@@ -105,7 +109,8 @@ def collect(make_config: MakeConfig, assignment: str) -> list[str]:
         CourseHubError: with the end of nbgrader's log.
     """
     api = _api(make_config)
-    _require(api.collect(assignment), f"{assignment} could not be collected")
+    with turn(Path(api.coursedir.root), assignment):
+        _require(api.collect(assignment), f"{assignment} could not be collected")
     return sorted(api.get_submitted_students(assignment))
 
 
@@ -118,7 +123,14 @@ def is_graded(course_dir: Path, assignment: str, student: str) -> bool:
     notebooks = list(done.glob("*.ipynb"))
     if not notebooks or any(path.stat().st_mode & 0o222 for path in notebooks):
         return False
-    return _stamp(done) == _stamp(course_dir / "submitted" / student / assignment)
+    return stamp(done) == stamp(course_dir / "submitted" / student / assignment)
+
+
+def stamp(folder: Path) -> str:
+    """When the hand-in in this folder was received, as nbgrader writes it; empty without one."""
+    with suppress(OSError):
+        return read_regular(folder / "timestamp.txt").decode(errors="replace").strip()
+    return ""
 
 
 def autograde(
@@ -163,8 +175,9 @@ def feedback(make_config: MakeConfig, assignment: str) -> None:
         CourseHubError: with the end of nbgrader's log.
     """
     api = _api(make_config)
-    _require(api.generate_feedback(assignment), f"feedback for {assignment} failed")
-    _require(api.release_feedback(assignment), f"feedback for {assignment} was not released")
+    with turn(Path(api.coursedir.root), assignment):
+        _require(api.generate_feedback(assignment), f"feedback for {assignment} failed")
+        _require(api.release_feedback(assignment), f"feedback for {assignment} was not released")
 
 
 class _Desk:
@@ -232,12 +245,6 @@ def _logged(log: Path) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         handler.close()
-
-
-def _stamp(folder: Path) -> str:
-    with suppress(OSError):
-        return read_regular(folder / "timestamp.txt").decode(errors="replace").strip()
-    return ""
 
 
 def _api(make_config: MakeConfig) -> NbGraderAPI:

@@ -12,11 +12,12 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine
 
 # The hub signs people in, lends GPUs and asks who has handed in. The grader and all other staff
-# read what nbgrader's configuration needs: who somebody is (never a password), and until when
-# somebody has more time (never why). Staff ask for gradings by an assignment and a student alone,
-# say how long they wait, and read what came of it; the rest is the grader's to write. The grader
-# writes into the journal what the clock did, and changes nothing there. It asks the hub for GPUs,
-# and the hub alone says which. Staff commands about teams, slots and scores run beside the grader and
+# read what nbgrader's configuration and the clock need: who somebody is (never a password), until
+# when somebody has more time and since when (never why), what was done and approved. Staff ask for
+# gradings by an assignment and a student alone, say how long they wait, and read what came of it;
+# the rest is the grader's to write. The grader does what the clock has to do and says so, enters
+# what staff approve in its shell, and changes nothing in the journal. It asks the hub for GPUs, and
+# the hub alone says which. Staff commands about teams, slots and scores run beside the grader and
 # may change those. Reports come in by the course service alone; only what their check found is
 # written again. No team and no report is ever removed.
 GRANTS = """
@@ -31,12 +32,16 @@ GRANT SELECT, DELETE, INSERT (asked_by, asked_at, awaited_until),
 GRANT USAGE ON SEQUENCE gpu_requests_id_seq TO grader;
 GRANT SELECT ON ledger TO grader;
 GRANT SELECT (username, number, name, email, role, active) ON people TO grader, graders;
-GRANT SELECT (id, username, assignment, until) ON extensions TO grader, graders;
+GRANT SELECT (id, username, assignment, until, granted_at) ON extensions TO grader, graders;
 GRANT SELECT ON gradings, grading_services TO graders;
 GRANT INSERT (kind, assignment, username, asked_by, asked_at, awaited_until, tries),
       UPDATE (awaited_until) ON gradings TO graders;
 GRANT SELECT, INSERT, UPDATE, DELETE ON gradings, grading_services TO grader;
 GRANT USAGE ON SEQUENCE gradings_id_seq TO grader, graders;
+GRANT SELECT, INSERT, UPDATE ON clock TO grader;
+GRANT SELECT, INSERT ON approvals TO grader;
+GRANT USAGE ON SEQUENCE approvals_number_seq TO grader;
+GRANT SELECT ON clock, approvals TO graders;
 GRANT SELECT, INSERT ON journal TO grader;
 GRANT USAGE ON SEQUENCE journal_number_seq TO grader;
 GRANT SELECT, INSERT, UPDATE ON teams TO grader;
