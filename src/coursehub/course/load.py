@@ -77,7 +77,6 @@ def read_course(text: str, *, file: str = "course.yml") -> Course:
 _WANTED = {
     "bool_type": ("true or false", "Write one of the two, without quotes."),
     "int_type": ("a whole number", "Write it in digits, without quotes or a unit."),
-    "bool_type": ("true or false", "Write one of the two, without quotes."),
     "string_type": ("text", "Put it in quotes."),
     "tuple_type": ("a list", "Write `- ` before each item, or [one, two]."),
     "model_type": ("a section of keys", "Write `key: value` lines below it."),
