@@ -22,6 +22,7 @@ from coursehub.exchange.store import PLACES
 from coursehub.grading import reply
 from coursehub.grading.marking import Bench, Marking, open_real
 from coursehub.grading.pipeline import Graded
+from coursehub.grading.record import seed_of
 from coursehub.grading.snapshot import snapshot
 from coursehub.grading.source import Source, load_source
 from coursehub.grading.visible import SEED, report, visible_part
@@ -148,7 +149,7 @@ class GradingService:
         log.info("%s", who)
         with self._kept(grading):
             try:
-                result = self._full(grading) if grading.kind == "full" else self._visible(grading)
+                result = self._result(grading)
             except _Withdrawn:
                 self._desk.give_back(grading)
                 return
@@ -181,6 +182,10 @@ class GradingService:
 
     # What is graded.
 
+    def _result(self, grading: Grading) -> Result:
+        kinds = {"full": self._full, "rerun": self._rerun, "visible": self._visible}
+        return kinds[grading.kind](grading)
+
     def _full(self, grading: Grading) -> Result:
         """What was collected, with hidden tests; for staff, who find it in the course folder."""
         with TemporaryDirectory(dir=self._scratch) as scratch:
@@ -190,6 +195,19 @@ class GradingService:
             graded = self._on_bench(source, folder)
         reply.write(reply.place(self._course_dir, grading.id), graded)
         return {"status": graded.verdict.status}
+
+    def _rerun(self, grading: Grading) -> Result:
+        """What was collected, once more, as it was graded: same image, same seed; for its points.
+
+        Staff compare them with those in the gradebook, which stays as it is.
+        """
+        with TemporaryDirectory(dir=self._scratch) as scratch:
+            source = self._source(grading.assignment, Path(scratch))
+            names = (grading.username, grading.assignment)
+            folder = snapshot(self._course_dir, ("submitted", *names), Path(scratch, "handed-in"))
+            seed = seed_of(self._course_dir.joinpath("autograded", *names))
+            graded = self._on_bench(source, folder, **({} if seed is None else {"seed": seed}))
+        return reply.points(graded)
 
     def _visible(self, grading: Grading) -> Result:
         """A hand-in that has just come in, without hidden tests; for the student."""

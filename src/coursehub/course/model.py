@@ -269,6 +269,16 @@ class Report(Section):
     due: DateAndTime
 
 
+class Show(Section):
+    """What students see of the class on their page.
+
+    Attributes:
+        distribution: How the scores of an assignment are distributed, once feedback is out.
+    """
+
+    distribution: bool = True
+
+
 class Course(Section):
     """A course, as its course.yml describes it."""
 
@@ -286,6 +296,7 @@ class Course(Section):
     teams: Teams
     presentation: Presentation
     report: Report
+    show: Show = Show()
 
     @property
     def id(self) -> str:

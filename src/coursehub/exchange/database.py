@@ -1,4 +1,4 @@
-"""The course database: people, extensions, the ledger of hand-ins and the queue of gradings.
+"""The course database: people, extensions, fetches, the ledger of hand-ins, the queue of gradings.
 
 A few small tables, in SQLite in the embedded form and in PostgreSQL in the deployed one. A change
 to them needs a step in `migrations/versions`. What a person
@@ -71,6 +71,13 @@ ledger = Table(
     UniqueConstraint("username", "assignment", "key"),
 )
 
+fetches = Table(
+    "fetches",
+    metadata,
+    Column("username", String(64), primary_key=True),
+    Column("assignment", String(64), primary_key=True),
+    Column("at", Instant, nullable=False),
+)
 
 gradings = Table(
     "gradings",

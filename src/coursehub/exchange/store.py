@@ -192,6 +192,10 @@ class Store:
         nbgrader names feedback by the MD5 of the hand-in's secret and the notebook's name. The
         secret never leaves the server, and only the owner's own rows get here.
         """
+        return {name: page.read_bytes() for name, page in self.feedback_pages(row).items()}
+
+    def feedback_pages(self, row: HandIn) -> dict[str, Path]:
+        """File name -> where that feedback lies; nothing of it is read."""
         folder = self._find(row)
         if folder is None:
             return {}
@@ -203,7 +207,7 @@ class Store:
                 digest = hashlib.md5(f"{secret}{notebook}".encode(), usedforsecurity=False)
                 page = self._course / "feedback" / f"{digest.hexdigest()}.html"
                 if page.is_file():
-                    found[f"{notebook}.html"] = page.read_bytes()
+                    found[f"{notebook}.html"] = page
         return found
 
     def _find(self, row: HandIn) -> Path | None:
