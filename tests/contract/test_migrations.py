@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from coursehub import journal
 from coursehub.exchange import migrations
 from coursehub.exchange.database import connect, extensions, metadata, people
+from coursehub.home import regrades
 from coursehub.hub import leases
 from tests.postgres import Postgres
 
@@ -49,7 +50,7 @@ def on_postgres(postgres: Postgres) -> Engine:
 
 def differences(engine: Engine) -> list[object]:
     """What the tables lack of the code's, or the other way round."""
-    expected = [metadata, journal.metadata, leases.metadata]
+    expected = [metadata, journal.metadata, leases.metadata, regrades.metadata]
     with engine.connect() as connection:
         options = {"compare_type": True, "compare_server_default": True}
         return compare_metadata(MigrationContext.configure(connection, opts=options), expected)

@@ -12,10 +12,10 @@ PATIENCE = 30_000  # milliseconds; two busy cores start a server in ten seconds
 CLICKS = 3  # by a patient person
 
 
-def look(page: Page, name: str) -> None:
-    """Keep a picture of what the person sees now."""
+def look(page: Page, name: str, *, whole: bool = False) -> None:
+    """Keep a picture of what the person sees now, or of the whole page."""
     OUTPUT.mkdir(exist_ok=True)
-    page.screenshot(path=OUTPUT / f"{name}.png", animations="disabled")
+    page.screenshot(path=OUTPUT / f"{name}.png", animations="disabled", full_page=whole)
 
 
 @dataclass(frozen=True)

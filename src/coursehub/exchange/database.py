@@ -15,6 +15,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     String,
@@ -69,6 +70,8 @@ ledger = Table(
     Column("hash", String(64), nullable=False, unique=True),
     Column("receipt", Text, nullable=False),
     UniqueConstraint("username", "assignment", "key"),
+    # Who handed in what and when, without reading any receipt.
+    Index("ix_ledger_stamps", "assignment", "username", "received", "number"),
 )
 
 fetches = Table(

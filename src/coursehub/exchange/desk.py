@@ -14,7 +14,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from sqlalchemy import (
     ColumnElement,
@@ -238,9 +238,19 @@ class Desk:
     def waiting(self, now: datetime) -> dict[Kind, int]:
         """How many of each kind wait or are being graded."""
         return {
-            kind: self._count(and_(_open(now), gradings.c.kind == kind))
-            for kind in ("full", "visible")
+            kind: self._count(and_(_open(now), gradings.c.kind == kind)) for kind in get_args(Kind)
         }
+
+    def problems(self, assignment: str) -> dict[str, str]:
+        """User name -> why nothing came of what staff asked for last."""
+        query = (
+            select(gradings.c.username, gradings.c.problem)
+            .where(gradings.c.kind == "full", gradings.c.assignment == assignment)
+            .where(gradings.c.done_at.is_not(None)).order_by(gradings.c.id)
+        )  # fmt: skip
+        with self._engine.connect() as connection:
+            last = {row.username: row.problem for row in connection.execute(query)}
+        return {username: problem for username, problem in last.items() if problem}
 
     def _write(self, grading: Grading, values: dict[str, Any]) -> bool:
         held = and_(

@@ -4,14 +4,15 @@ The course pages ask this. Each function is one query, however many people there
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from sqlalchemy import Engine, Row, Select, func, select
+from sqlalchemy import Engine, Select, distinct, func, select
 from sqlalchemy.exc import IntegrityError
 
 from coursehub.exchange.database import extensions, fetches, ledger
+
+T = TypeVar("T")
 
 
 class Stamp(NamedTuple):
@@ -44,57 +45,50 @@ def fetched_by(engine: Engine, username: str) -> dict[str, datetime]:
     return _pairs(engine, query)
 
 
-def who_fetched(engine: Engine) -> dict[str, dict[str, datetime]]:
-    """Assignment -> user name -> since when they have its files."""
-    return _nested(engine, select(fetches.c.assignment, fetches.c.username, fetches.c.at))
+def who_fetched(engine: Engine, assignment: str) -> dict[str, datetime]:
+    """User name -> since when they have an assignment's files."""
+    query = select(fetches.c.username, fetches.c.at).where(fetches.c.assignment == assignment)
+    return _pairs(engine, query)
 
 
 def extensions_of(engine: Engine, username: str) -> dict[str, datetime]:
-    """Assignment -> the first late instant of the extension that counts."""
-    query = _latest().where(extensions.c.username == username)
-    return {row.assignment: row.until for row in _rows(engine, query)}
+    """Assignment -> the first late instant of somebody's extension that counts."""
+    query = select(extensions.c.assignment, extensions.c.until)
+    return _pairs(engine, query.where(extensions.c.username == username, _LAST))
 
 
-def all_extensions(engine: Engine) -> dict[str, dict[str, datetime]]:
-    """Assignment -> user name -> the first late instant of the extension that counts."""
-    return _nested(engine, _latest())
+def who_has_more_time(engine: Engine, assignment: str) -> dict[str, datetime]:
+    """User name -> the first late instant of their extension that counts."""
+    query = select(extensions.c.username, extensions.c.until)
+    return _pairs(engine, query.where(extensions.c.assignment == assignment, _LAST))
 
 
-def stamps(engine: Engine, assignment: str | None = None) -> dict[str, dict[str, list[Stamp]]]:
-    """Assignment -> user name -> their hand-ins, oldest first; of one assignment, if named."""
-    query = select(
-        ledger.c.assignment, ledger.c.username, ledger.c.number, ledger.c.received
-    ).order_by(ledger.c.received)
-    if assignment is not None:
-        query = query.where(ledger.c.assignment == assignment)
-    found: defaultdict[str, defaultdict[str, list[Stamp]]] = defaultdict(lambda: defaultdict(list))
-    for name, username, number, received in _rows(engine, query):
-        found[name][username].append(Stamp(number, received))
-    return {name: dict(people) for name, people in found.items()}
-
-
-def _latest() -> Select[tuple[str, str, datetime]]:
-    """Of several extensions of the same, the one granted last."""
-    last = select(func.max(extensions.c.id)).group_by(
-        extensions.c.username, extensions.c.assignment
+def stamps(engine: Engine, assignment: str) -> dict[str, list[Stamp]]:
+    """User name -> their hand-ins of an assignment, oldest first."""
+    query = (
+        select(ledger.c.username, ledger.c.number, ledger.c.received)
+        .where(ledger.c.assignment == assignment)
+        .order_by(ledger.c.received)
     )
-    columns = (extensions.c.assignment, extensions.c.username, extensions.c.until)
-    return select(*columns).where(extensions.c.id.in_(last))
-
-
-def _pairs(engine: Engine, query: Select[tuple[str, datetime]]) -> dict[str, datetime]:
-    return {name: at for name, at in _rows(engine, query)}
-
-
-def _nested(
-    engine: Engine, query: Select[tuple[str, str, datetime]]
-) -> dict[str, dict[str, datetime]]:
-    found: Mapping[str, dict[str, datetime]] = defaultdict(dict)
-    for assignment, username, at in _rows(engine, query):
-        found[assignment][username] = at
+    found: defaultdict[str, list[Stamp]] = defaultdict(list)
+    with engine.connect() as connection:
+        for username, number, received in connection.execute(query):
+            found[username].append(Stamp(number, received))
     return dict(found)
 
 
-def _rows(engine: Engine, query: Select) -> list[Row]:  # type: ignore[type-arg]
+def handed_in(engine: Engine) -> dict[str, int]:
+    """Assignment -> how many people handed in."""
+    query = select(ledger.c.assignment, func.count(distinct(ledger.c.username)))
+    return _pairs(engine, query.group_by(ledger.c.assignment))
+
+
+# Of several extensions of the same, the one granted last.
+_LAST = extensions.c.id.in_(
+    select(func.max(extensions.c.id)).group_by(extensions.c.username, extensions.c.assignment)
+)
+
+
+def _pairs(engine: Engine, query: Select[tuple[str, T]]) -> dict[str, T]:
     with engine.connect() as connection:
-        return list(connection.execute(query))
+        return {name: value for name, value in connection.execute(query)}

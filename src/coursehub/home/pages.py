@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 from jupyterhub.services.auth import HubOAuth
 
-from coursehub.home import student
+from coursehub.course.model import Assignment
+from coursehub.home import staff, staff_pages, student
 from coursehub.home.points import points_of
 from coursehub.home.regrades import Regrades
-from coursehub.home.sources import Records, Scores, Section, Sections
+from coursehub.home.sources import Clock, Records, Scores, Section, Sections, Staffroom
 from coursehub.home.student_pages import (
     AskForRegradeHandler,
     FeedbackPageHandler,
@@ -24,10 +25,22 @@ from coursehub.home.web import STATIC, CallbackHandler, NoPageHandler
 FRESH = timedelta(seconds=60)
 """How old the class's scores may be on a student's page."""
 
+LIVE = timedelta(seconds=5)
+"""How old what staff see of all assignments at once may be."""
+
 
 def no_sections(username: str, now: datetime) -> Sequence[Section]:
     """Where nobody fills sections there are none."""
     return ()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far autograding is: hand-ins graded, of how many, and what is left in words."""
+
+    graded: int
+    of: int
+    text: str
 
 
 class Routes(NamedTuple):
@@ -45,14 +58,20 @@ class Home:
         records: The exchange.
         scores: The gradebook.
         regrades: Requests to grade anew.
+        staffroom: What staff are told besides, and what is done for them.
+        clock: What happens by itself.
         sections: Fills more sections of a student's page.
     """
 
     records: Records
     scores: Scores
     regrades: Regrades
+    staffroom: Staffroom
+    clock: Clock
     sections: Sections = no_sections
     _class_scores: "Recent" = field(default_factory=lambda: Recent(FRESH))
+    _live: "Recent" = field(default_factory=lambda: Recent(LIVE))
+    _pace: staff.Pace = field(default_factory=staff.Pace)
 
     def timeline(self, username: str, now: datetime) -> list[student.WeekOnPage]:
         """The term as one student sees it; a fixed number of queries."""
@@ -85,6 +104,44 @@ class Home:
 
         return self._class_scores.get(name, now, add_up)
 
+    def class_rows(self, assignment: Assignment, now: datetime) -> list[staff.Row]:
+        """How it stands with each student; a fixed number of queries."""
+        name, room = assignment.name, self.staffroom
+        return list(
+            staff.rows(
+                self.records.course, assignment, now, room.students(), room.class_work(name),
+                self.scores.of_class(name), room.problems(name),
+            )
+        )  # fmt: skip
+
+    def classes(self, now: datetime) -> list[tuple[Assignment, Mapping[str, int]]]:
+        """The assignments that are out, the newest first: how many students are in which state."""
+
+        def count() -> list[tuple[Assignment, Mapping[str, int]]]:
+            released = self.records.released()
+            out = [each for each in self.records.course.assignments if each.name in released]
+            return [
+                (each, staff.class_list(self.class_rows(each, now), staff.Wanted()).counts)
+                for each in reversed(out)
+            ]
+
+        return self._live.get("classes", now, count)
+
+    def progress(self, now: datetime) -> dict[str, Progress]:
+        """How far autograding is, by assignment that anybody handed in."""
+
+        def look() -> dict[str, Progress]:
+            graded = self.scores.graded()
+            found = {}
+            for name, of in self.staffroom.handed_in().items():
+                done = min(graded.get(name, 0), of)
+                left = self._pace.left(name, done, of, now)
+                text = f"{done:,} of {of:,} graded" + (f", about {left} left" if left else "")
+                found[name] = Progress(done, of, text)
+            return found
+
+        return self._live.get("progress", now, look)
+
 
 class Recent:
     """Remembers answers for a while."""
@@ -114,6 +171,18 @@ def routes(home: Home, auth: HubOAuth) -> Routes:
         (rf"receipts/{number}\.txt", ReceiptHandler),
         (rf"feedback/{number}/{name}", FeedbackPageHandler),
         (rf"regrades/{name}", AskForRegradeHandler),
+        (r"staff/?", staff_pages.OverviewHandler),
+        (r"staff/progress", staff_pages.ProgressHandler),
+        (rf"staff/assignments/{name}", staff_pages.ClassHandler),
+        (rf"staff/assignments/{name}/figures", staff_pages.FiguresHandler),
+        (rf"staff/assignments/{name}/edits", staff_pages.EditsHandler),
+        (r"staff/extensions", staff_pages.ExtensionsHandler),
+        (r"staff/regrades", staff_pages.RegradesHandler),
+        (rf"staff/regrades/{number}/rerun", staff_pages.RerunHandler),
+        (rf"staff/regrades/{number}/answer", staff_pages.AnswerHandler),
+        (r"staff/clock", staff_pages.ClockHandler),
+        (r"staff/gpus", staff_pages.GpusHandler),
+        (r"staff/journal", staff_pages.JournalHandler),
     ]
     return Routes(
         [

@@ -6,7 +6,7 @@ Each of these may be asked by several threads at once.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from coursehub.course.model import Course
 
@@ -101,6 +101,12 @@ class Scores(Protocol):
     def of_class(self, assignment: str) -> Mapping[str, Any]:
         """All standings of an assignment, by user name."""
 
+    def of_cells(self, assignment: str) -> Sequence[Any]:
+        """How the class did on each cell (`gradebook.standing.CellFigures`)."""
+
+    def graded(self) -> Mapping[str, int]:
+        """How many hand-ins have points from tests, by assignment."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -133,3 +139,125 @@ class Sections(Protocol):
 
     def __call__(self, username: str, now: datetime) -> Sequence[Section]:
         """The sections for a student, in order; none that say nothing."""
+
+
+# What staff's pages are told.
+
+
+@dataclass(frozen=True)
+class ClassWork:
+    """What a class did for one assignment, by user name.
+
+    Attributes:
+        hand_ins: Number in the ledger and stamp of each hand-in, oldest first.
+        fetched: Since when they have its files.
+        until: The first late instant of those with an extension.
+    """
+
+    hand_ins: Mapping[str, Sequence[tuple[int, datetime]]]
+    fetched: Mapping[str, datetime]
+    until: Mapping[str, datetime]
+
+
+@dataclass(frozen=True)
+class Grader:
+    """How it stands with grading.
+
+    Attributes:
+        waiting: How many hand-ins wait or are being graded, by kind of grading.
+        obstacle: Why nothing is graded now; None when something is.
+    """
+
+    waiting: Mapping[str, int]
+    obstacle: str | None
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """What came of grading a hand-in once more.
+
+    Attributes:
+        done: Whether it is over.
+        points: Points by grade id.
+        problem: Why nothing came of it, for staff.
+    """
+
+    done: bool
+    points: Mapping[str, float] = field(default_factory=dict)
+    problem: str | None = None
+
+
+class Lease(NamedTuple):
+    """A GPU that somebody has: who, which, and until when."""
+
+    username: str
+    device: str
+    until: datetime
+
+
+class Staffroom(Protocol):
+    """What the exchange and the hub tell staff, and do for them."""
+
+    def students(self) -> Sequence[Person]:
+        """All students, by user name."""
+
+    def name(self, username: str) -> str:
+        """A person's full name, or the user name."""
+
+    def class_work(self, assignment: str) -> ClassWork:
+        """What the class did for an assignment."""
+
+    def handed_in(self) -> Mapping[str, int]:
+        """How many students handed in, by assignment."""
+
+    def problems(self, assignment: str) -> Mapping[str, str]:
+        """User name -> why the hand-in could not be graded when it was tried last."""
+
+    def grader(self, now: datetime) -> Grader:
+        """How it stands with grading."""
+
+    def extend(
+        self, usernames: Sequence[str], assignment: str, until: datetime, reason: str, by: str,
+        now: datetime,
+    ) -> None:  # fmt: skip
+        """Give students more time: hand-ins before `until` are on time."""
+
+    def rerun(self, assignment: str, username: str, by: str, now: datetime) -> int:
+        """Have what was collected of a student graded once more; return the grading's number."""
+
+    def rerun_result(self, number: int) -> Rerun:
+        """What came of it."""
+
+    def leases(self, now: datetime) -> Sequence[Lease]:
+        """Who has a GPU, the first to end first."""
+
+    def journal(self, **wanted: Any) -> Sequence[Any]:
+        """Entries of the journal, newest first; arguments as `coursehub.journal.entries`."""
+
+
+@dataclass(frozen=True)
+class Deed:
+    """Something that the clock did or will do.
+
+    Attributes:
+        at: When.
+        what: What, in words.
+        why: Why, or what came of it.
+    """
+
+    at: datetime
+    what: str
+    why: str = ""
+
+
+class Clock(Protocol):
+    """What happens by itself; whoever runs the course's clock tells it."""
+
+    def coming(self, now: datetime) -> Sequence[Deed]:
+        """What time alone will bring, the earliest first."""
+
+    def done(self) -> Sequence[Deed]:
+        """What was done, the newest first."""
+
+    def waiting(self, now: datetime) -> Sequence[str]:
+        """What waits for a person, in sentences."""

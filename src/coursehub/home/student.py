@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from coursehub.course.late import ON_TIME, counting, lateness
+from coursehub.course.late import counting
 from coursehub.course.model import Assignment, Course, Week
 from coursehub.course.schedule import (
     Window,
@@ -19,7 +19,7 @@ from coursehub.home.chart import Histogram, histogram
 from coursehub.home.points import Points, points_of
 from coursehub.home.regrades import Regrade
 from coursehub.home.sources import HandIn, Work
-from coursehub.home.words import Task, points, tasks
+from coursehub.home.words import Task, points, say_late, tasks
 
 SMALLEST = 5
 """Of fewer scores a distribution would tell single people's."""
@@ -173,7 +173,7 @@ def card(
     own = window(course, assignment, work.until)
     counts = counting([each.received for each in work.hand_ins], own.on_time_before)
     hand_ins = [
-        OneHandIn(each, index == counts, _late(own, each.received))
+        OneHandIn(each, index == counts, say_late(own, each.received))
         for index, each in enumerate(work.hand_ins)
     ]
     counted = hand_ins[counts] if counts is not None else None
@@ -196,17 +196,6 @@ def due_next(weeks: Sequence[WeekOnPage]) -> list[Card]:
     """What is open for this student, the nearest deadline first."""
     cards = [card for week in weeks for card in week.cards if card.left]
     return sorted(cards, key=lambda card: card.window.on_time_before)
-
-
-def _late(own: Window, received: datetime) -> str:
-    by = lateness(own, received)
-    if by == ON_TIME:
-        return ""
-    minutes = int(by.total_seconds() // 60)
-    days, hours = minutes // 1440, minutes // 60 % 24
-    parts = [(days, "day" if days == 1 else "days"), (hours, "h"), (minutes % 60, "min")]
-    said = [f"{number} {unit}" for number, unit in parts if number][:2]
-    return f"{' '.join(said) or 'less than a minute'} late"
 
 
 def _result(

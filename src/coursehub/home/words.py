@@ -3,7 +3,11 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Protocol
+
+from coursehub.course.late import ON_TIME, lateness
+from coursehub.course.schedule import Window
 
 # Grade ids of this course's notebooks: a1_t3_test_2, a1_plot, a1_written.
 _TASK = re.compile(r"(?:[a-z]+\d+_)?(?:t(?P<number>\d+)(?:_|$).*|(?P<name>.+))")
@@ -79,3 +83,17 @@ def points(number: float) -> str:
 def count(number: int, noun: str, nouns: str = "") -> str:
     """Count in words: ``1 hand-in``, ``2 hand-ins``."""
     return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
+
+
+def say_late(window: Window, received: datetime) -> str:
+    """By how much a hand-in is late: ``1 day 2 h late``; empty when it is on time."""
+    by = lateness(window, received)
+    return f"{say_span(by) or 'less than a minute'} late" if by > ON_TIME else ""
+
+
+def say_span(span: timedelta) -> str:
+    """A span in its two largest units, to the minute: ``2 h 5 min``; empty below a minute."""
+    minutes = span // timedelta(minutes=1)
+    days, hours = minutes // 1440, minutes // 60 % 24
+    parts = [(days, "day" if days == 1 else "days"), (hours, "h"), (minutes % 60, "min")]
+    return " ".join([f"{number} {unit}" for number, unit in parts if number][:2])

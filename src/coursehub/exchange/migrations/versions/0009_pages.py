@@ -1,4 +1,4 @@
-"""Who has fetched what, and requests to grade anew (`exchange.overview`, `home.regrades`)."""
+"""What the pages need: who has fetched what, requests to grade anew, an index of hand-ins."""
 
 from alembic import op
 from sqlalchemy import Boolean, Column, Integer, String, Text, text
@@ -34,6 +34,8 @@ def upgrade() -> None:
         if_not_exists=True,
     )
     op.create_index("ix_regrades_username", "regrades", ["username"], if_not_exists=True)
+    stamps = ["assignment", "username", "received", "number"]
+    op.create_index("ix_ledger_stamps", "ledger", stamps, if_not_exists=True)
     # One that waits for an answer, for each student and assignment.
     waits = text("answered_at IS NULL")
     op.create_index(
