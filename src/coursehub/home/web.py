@@ -170,6 +170,10 @@ class CallbackHandler(HubOAuthCallbackHandler):  # type: ignore[misc]
         """Use the service's own credentials."""
         self.hub_auth = self.settings["page_auth"]
 
+    def _request_summary(self) -> str:
+        """For the log: without the code that the hub sent along."""
+        return f"{self.request.method} {self.request.path} ({self.request.remote_ip})"
+
 
 class NoPageHandler(PageHandler):
     """What is not there."""
