@@ -21,7 +21,8 @@ from coursehub.settings import CHECKOUT
 
 COURSE = load_course(CHECKOUT / "course.yml")
 FIRST = COURSE.assignments[0]
-OPENS, _, LATE_FROM = window(COURSE, FIRST)
+USUAL = window(COURSE, FIRST)
+OPENS, _, LATE_FROM = USUAL
 NOON = OPENS + timedelta(hours=1)
 ON_TIME = LATE_FROM - timedelta(hours=5)
 HOUR = timedelta(hours=1)
@@ -135,14 +136,15 @@ def test_staff_may_keep_the_distribution_to_themselves() -> None:
 def test_what_a_person_decided_about_edits_is_taken_off_and_a_proposal_is_not() -> None:
     found = (Found("edited", "setup", "An edit."),)
     decided = standing(edits=Edits(found, "accepted", 10.0))
-    assert points_of(COURSE, FIRST, decided, None).score == 7
-    assert points_of(COURSE, FIRST, standing(edits=Edits(found)), None).score == 9
+    assert points_of(COURSE, USUAL, decided).score == 7
+    assert points_of(COURSE, USUAL, standing(edits=Edits(found))).score == 9
 
 
 def test_a_late_hand_in_earns_nothing_without_bands_unless_extended() -> None:
     late = standing(received=LATE_FROM + HOUR)
-    assert points_of(COURSE, FIRST, late, None).score == 0
-    assert points_of(COURSE, FIRST, late, LATE_FROM + 2 * HOUR).score == 9
+    extended = window(COURSE, FIRST, LATE_FROM + 2 * HOUR)
+    assert points_of(COURSE, USUAL, late).score == 0
+    assert points_of(COURSE, extended, late).score == 9
 
 
 @pytest.mark.parametrize(

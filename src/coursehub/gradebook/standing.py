@@ -21,8 +21,10 @@ from sqlalchemy import (
     Row,
     Select,
     TableClause,
+    Text,
     and_,
     case,
+    cast,
     column,
     create_engine,
     event,
@@ -261,7 +263,7 @@ class Scores:
             select(assignment.c.name, func.min(base_cell.c.id).label("cell"))
             .select_from(_NOTEBOOKS.join(base_cell, base_cell.c.notebook_id == notebook.c.id).join(
                 grade_cells, grade_cells.c.id == base_cell.c.id))
-            .where(grade_cells.c.cell_type == "code").group_by(assignment.c.name)
+            .where(cast(grade_cells.c.cell_type, Text) == "code").group_by(assignment.c.name)
         )  # fmt: skip
         with self._engine.connect() as connection:
             cells = {row.cell: row.name for row in connection.execute(tests)}

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from jupyterhub.services.auth import HubOAuth
 
 from coursehub.course.model import Assignment
+from coursehub.course.schedule import window
 from coursehub.home import staff, staff_pages, student
 from coursehub.home.points import points_of
 from coursehub.home.regrades import Regrades
@@ -95,9 +96,14 @@ class Home:
 
         def add_up() -> list[float]:
             course = self.records.course
-            assignment, until = course.assignment(name), self.records.extensions(name)
+            assignment = course.assignment(name)
+            usual = window(course, assignment)
+            own = {
+                username: window(course, assignment, until)
+                for username, until in self.records.extensions(name).items()
+            }
             return [
-                points_of(course, assignment, standing, until.get(username)).score
+                points_of(course, own.get(username, usual), standing).score
                 for username, standing in self.scores.of_class(name).items()
                 if standing.graded
             ]

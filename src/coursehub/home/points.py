@@ -5,13 +5,12 @@ does whenever it settles penalties: an extension or a decision counts at once.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from coursehub.course.deduction import deduction
 from coursehub.course.late import ON_TIME, credit, lateness
-from coursehub.course.model import Assignment, Course
-from coursehub.course.schedule import window
+from coursehub.course.model import Course
+from coursehub.course.schedule import Window
 
 
 @dataclass(frozen=True)
@@ -36,20 +35,16 @@ class Points:
         return self.earned - self.late - self.edits
 
 
-def points_of(
-    course: Course, assignment: Assignment, standing: Any, until: datetime | None
-) -> Points:
+def points_of(course: Course, own: Window, standing: Any) -> Points:
     """Return the points of a standing (`gradebook.standing.Standing`).
 
     Args:
         course: The course.
-        assignment: One of its assignments.
+        own: The assignment's window for this student.
         standing: What the gradebook has.
-        until: The first late instant, where the student has an extension.
     """
-    late = ON_TIME
-    if standing.received is not None:
-        late = lateness(window(course, assignment, until), standing.received)
+    received = standing.received
+    late = lateness(own, received) if received is not None else ON_TIME
     off = deduction(
         standing.score,
         standing.most,

@@ -129,8 +129,8 @@ def rows(
                             now < own.on_time_before, course)  # fmt: skip
         yield Row(
             person, state, why, received, len(stamps),
-            say_late(own, received) if received else "",
-            points_of(course, assignment, standing, until)
+            say_late(own, received) if received and received >= own.on_time_before else "",
+            points_of(course, own, standing)
             if standing is not None and standing.graded
             else None,
             standing.notebook if standing is not None else "",

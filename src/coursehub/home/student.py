@@ -177,7 +177,7 @@ def card(
         for index, each in enumerate(work.hand_ins)
     ]
     counted = hand_ins[counts] if counts is not None else None
-    result = _result(course, assignment, counted, standing, work, class_scores)
+    result = _result(course, own, counted, standing, class_scores)
     status = _status(course, own, now, released, work, counted, standing, result)
     is_open = released and own.release <= now < own.on_time_before
     return Card(
@@ -200,10 +200,9 @@ def due_next(weeks: Sequence[WeekOnPage]) -> list[Card]:
 
 def _result(
     course: Course,
-    assignment: Assignment,
+    own: Window,
     counted: OneHandIn | None,
     standing: Any,
-    work: Work,
     class_scores: Sequence[float],
 ) -> Result | None:
     """Scores are told once feedback is out, and only of the hand-in that it is about."""
@@ -211,7 +210,7 @@ def _result(
         return None
     if standing.received != counted.hand_in.received:
         return None
-    worth = points_of(course, assignment, standing, work.until)
+    worth = points_of(course, own, standing)
     shown = course.show.distribution and len(class_scores) >= SMALLEST and worth.most > 0
     figure = histogram(class_scores, worth.most, worth.score) if shown else None
     return Result(worth, tasks(standing.cells), standing.edits, figure)
