@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
@@ -198,6 +199,8 @@ def routes(home: Home, auth: HubOAuth) -> Routes:
         ],
         {
             "page_auth": auth,
+            # Threads of their own: no hand-in waits for a page.
+            "page_threads": ThreadPoolExecutor(4, thread_name_prefix="pages"),
             # Cookies are signed with it: it lasts as long as the service's own token does.
             "cookie_secret": hashlib.sha256(f"pages {auth.api_token}".encode()).digest(),
             "static_path": str(STATIC),

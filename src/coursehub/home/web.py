@@ -111,7 +111,7 @@ class PageHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
         """Run a step that waits for disk or database beside the event loop."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
-            self.settings["threads"], partial(step, *arguments, **named)
+            self.settings["page_threads"], partial(step, *arguments, **named)
         )
 
     def show(self, template: str, **names: Any) -> None:
