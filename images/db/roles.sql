@@ -22,4 +22,4 @@ SELECT format('CREATE DATABASE %I OWNER %I', name, owner)
 -- Who may come in; what each may do with the tables is said by `coursehub migrate`, which makes them.
 REVOKE CONNECT, TEMPORARY ON DATABASE hub, course, gradebook, postgres, template1 FROM PUBLIC;
 GRANT CONNECT ON DATABASE course TO hub, grader, graders;
-GRANT CONNECT ON DATABASE gradebook TO graders;
+GRANT CONNECT ON DATABASE gradebook TO graders, course;

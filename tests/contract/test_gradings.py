@@ -185,6 +185,28 @@ def test_nbgraders_own_pipeline_records_what_the_grader_found(
 
 
 @pytest.mark.parametrize("student", ["nobody", "../../secret"])
+def test_a_rerun_draws_the_same_inputs_and_writes_no_grade(
+    course: Miniature, engine: Engine, here: GradingService
+) -> None:
+    """For a regrade request: what was collected, as it was graded, for its points alone."""
+    course.collected("rea", answer="def double(x):\n    return 4 if x == 2 else 0")
+    graded = course.folder / "autograded" / "rea" / ASSIGNMENT
+    graded.mkdir(parents=True)
+    notebook = nbformat.v4.new_notebook(metadata={"coursehub": {"seed": 4711}})
+    nbformat.write(notebook, graded / NOTEBOOK)
+    desk = Desk(engine)
+    number = desk.ask_for_rerun(ASSIGNMENT, "rea", "tara", datetime.now(UTC))
+    until(lambda: desk.look(number).done_at, "it is graded once more")  # type: ignore[union-attr]
+    row = desk.look(number)
+    assert row is not None
+    assert (row.problem, row.result) == (
+        None,
+        {"status": "graded", "points": {"visible": 2, "hidden": 0}, "seed": 4711},
+    )
+    assert HIDDEN not in str(row.result)
+    assert desk.problems(ASSIGNMENT).get("rea") is None
+
+
 def test_a_request_for_what_is_not_there_is_refused_in_a_sentence(
     course: Miniature, here: GradingService, student: str
 ) -> None:

@@ -159,7 +159,7 @@ def test_the_database_knows_its_roles(
     # The hub leads the graders and so may come in as one of them.
     assert opened == [
         "hub hub", "hub course", "hub gradebook",
-        "course course", "grader course", "grader gradebook", "",
+        "course course", "course gradebook", "grader course", "grader gradebook", "",
     ]  # fmt: skip
     house.python(network, CONNECT + STAFF, volumes=mounted(tmp_path))
     processes = str(db.top(ps_args="-eo pid,args")["Processes"])

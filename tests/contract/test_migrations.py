@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from coursehub import journal
 from coursehub.exchange import database, migrations
 from coursehub.exchange.database import connect, extensions, people
+from coursehub.home import regrades
 from coursehub.hub import leases, requests
 from coursehub.project import tables
 from tests.postgres import Postgres
@@ -62,7 +63,8 @@ def on_postgres(postgres: Postgres) -> Engine:
 
 def differences(engine: Engine) -> list[object]:
     """What the tables lack of the code's, or the other way round."""
-    expected = [each.metadata for each in (database, journal, leases, requests, tables)]
+    parts = (database, journal, leases, requests, tables, regrades)
+    expected = [each.metadata for each in parts]
     with engine.connect() as connection:
         options = {"compare_type": True, "compare_server_default": True}
         return compare_metadata(MigrationContext.configure(connection, opts=options), expected)

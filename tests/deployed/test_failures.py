@@ -28,7 +28,7 @@ def test_a_missing_image_is_named_and_the_next_try_succeeds(
     course: Composed, browser: Browser
 ) -> None:
     door = SignIn.open(browser, course.settings.bind_url)
-    door.try_as("alice", "alice-secret")
+    door.arrive("alice").press_open()
     page = door.page
     expect(page.get_by_text(f"{IMAGE}:latest").first).to_be_visible()
     look(page, "deployed-missing-image")

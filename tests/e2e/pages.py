@@ -12,10 +12,10 @@ PATIENCE = 30_000  # milliseconds; two busy cores start a server in ten seconds
 CLICKS = 3  # by a patient person
 
 
-def look(page: Page, name: str) -> None:
-    """Keep a picture of what the person sees now."""
+def look(page: Page, name: str, *, whole: bool = False) -> None:
+    """Keep a picture of what the person sees now, or of the whole page."""
     OUTPUT.mkdir(exist_ok=True)
-    page.screenshot(path=OUTPUT / f"{name}.png", animations="disabled")
+    page.screenshot(path=OUTPUT / f"{name}.png", animations="disabled", full_page=whole)
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,40 @@ class SignIn:
         expect(self.page.get_by_text("Invalid username or password")).to_be_visible()
 
     def enter(self, username: str) -> "Lab":
-        """Sign in and wait for one's own JupyterLab."""
+        """Sign in and open one's own JupyterLab from the course page."""
+        return self.arrive(username).open_lab(username)
+
+    def arrive(self, username: str) -> "CoursePage":
+        """Sign in and see the course page."""
         self.try_as(username, password(username))
+        return CoursePage.arrive(self.page)
+
+
+@dataclass(frozen=True)
+class CoursePage:
+    """The course page: what people see first."""
+
+    page: Page
+
+    @classmethod
+    def arrive(cls, page: Page) -> "CoursePage":
+        """Wait until it is there."""
+        page.wait_for_url("**/services/course/**", timeout=PATIENCE)
+        expect(page.get_by_role("link", name="Open JupyterLab")).to_be_visible()
+        return cls(page)
+
+    def press_open(self) -> None:
+        """Ask for JupyterLab."""
+        self.page.get_by_role("link", name="Open JupyterLab").click()
+
+    def open_lab(self, username: str) -> "Lab":
+        """Open one's own JupyterLab."""
+        self.press_open()
         return Lab.arrive(self.page, username)
+
+    def card(self, number: int) -> Locator:
+        """What a student sees of an assignment."""
+        return self.page.locator(f"#assignment_{number}")
 
 
 @dataclass(frozen=True)

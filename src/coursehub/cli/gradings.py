@@ -23,6 +23,7 @@ from coursehub.exchange.store import PLACES
 from coursehub.grading import reply
 from coursehub.grading.marking import Bench, Grade, Marking, open_real
 from coursehub.grading.pipeline import Graded
+from coursehub.grading.record import seed_of
 from coursehub.grading.snapshot import snapshot
 from coursehub.grading.source import Source, load_source
 from coursehub.grading.visible import SEED, report, visible_part
@@ -187,7 +188,7 @@ class GradingService:
         log.info("%s", who)
         with self._kept(grading):
             try:
-                result = self._full(grading) if grading.kind == "full" else self._visible(grading)
+                result = self._result(grading)
             except _Withdrawn:
                 self._desk.give_back(grading)
                 return
@@ -220,6 +221,10 @@ class GradingService:
 
     # What is graded.
 
+    def _result(self, grading: Grading) -> Result:
+        kinds = {"full": self._full, "rerun": self._rerun, "visible": self._visible}
+        return kinds[grading.kind](grading)
+
     def _full(self, grading: Grading) -> Result:
         """What was collected; for staff, who find it in the course folder."""
         place = Path(grading.assignment), Path(grading.username, grading.assignment)
@@ -245,6 +250,19 @@ class GradingService:
             names = ("submitted", handed_in.parent.name, source.name)
             folder = snapshot(self._course_dir, names, Path(scratch, "handed-in"))
             return self._on_bench(found, folder)
+
+    def _rerun(self, grading: Grading) -> Result:
+        """What was collected, once more, as it was graded: same image, same seed; for its points.
+
+        Staff compare them with those in the gradebook, which stays as it is.
+        """
+        with TemporaryDirectory(dir=self._scratch) as scratch:
+            source = self._source(grading.assignment, Path(scratch))
+            names = (grading.username, grading.assignment)
+            folder = snapshot(self._course_dir, ("submitted", *names), Path(scratch, "handed-in"))
+            seed = seed_of(self._course_dir.joinpath("autograded", *names))
+            graded = self._on_bench(source, folder, **({} if seed is None else {"seed": seed}))
+        return reply.points(graded)
 
     def _visible(self, grading: Grading) -> Result:
         """A hand-in that has just come in, without hidden tests; for the student."""

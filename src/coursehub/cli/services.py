@@ -6,12 +6,14 @@ import os
 import sys
 
 import typer
-from jupyterhub.services.auth import HubAuth
+from jupyterhub.services.auth import HubOAuth
 
 from coursehub.cli.course import one_line_errors
+from coursehub.cli.pages import course_pages
 from coursehub.exchange.exchange import Exchange
+from coursehub.exchange.protocol import SERVICE_NAME, SERVICE_PREFIX
 from coursehub.exchange.service import serve as serve_exchange
-from coursehub.settings import load_settings
+from coursehub.settings import Settings, load_settings
 
 app = typer.Typer()
 
@@ -35,13 +37,22 @@ def serve() -> None:
         settings = load_settings()
         exchange = Exchange(settings)
     port = int(settings.course_url.rpartition(":")[2])
+    auth = _hub_auth(settings)
+    # In a container its own network is the boundary.
+    address = "127.0.0.1" if settings.form == "embedded" else "0.0.0.0"
+    pages = course_pages(exchange, settings, auth)
+    asyncio.run(serve_exchange(exchange, auth, port, address, pages))
+
+
+def _hub_auth(settings: Settings) -> HubOAuth:
+    """Who the service is to the hub: the hub says so, or where compose started it, the settings."""
     if settings.form == "embedded":
-        asyncio.run(serve_exchange(exchange, HubAuth(), port))
-    else:
-        # Its own network is the boundary, and nobody but compose started it.
-        auth = HubAuth(
-            api_url=f"{settings.hub_url}/hub/api",
-            api_token=settings.secret("course_token"),
-            access_scopes={"access:services", "access:services!service=course"},
-        )
-        asyncio.run(serve_exchange(exchange, auth, port, "0.0.0.0"))
+        return HubOAuth()
+    return HubOAuth(
+        api_url=f"{settings.hub_url}/hub/api",
+        api_token=settings.secret("course_token"),
+        access_scopes={"access:services", f"access:services!service={SERVICE_NAME}"},
+        base_url=SERVICE_PREFIX,
+        oauth_client_id=f"service-{SERVICE_NAME}",
+        oauth_redirect_uri=f"{SERVICE_PREFIX}oauth_callback",
+    )

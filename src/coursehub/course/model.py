@@ -272,6 +272,16 @@ Work = Assignment | Report
 """What is handed in: a weekly notebook, or the project's report."""
 
 
+class Show(Section):
+    """What students see of the class on their page.
+
+    Attributes:
+        distribution: How the scores of an assignment are distributed, once feedback is out.
+    """
+
+    distribution: bool = True
+
+
 class Course(Section):
     """A course, as its course.yml describes it."""
 
@@ -293,6 +303,7 @@ class Course(Section):
     teams: Teams
     presentation: Presentation
     report: Report
+    show: Show = Show()
 
     @property
     def id(self) -> str:

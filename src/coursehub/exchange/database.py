@@ -1,4 +1,4 @@
-"""The course database: people, extensions, hand-ins, the queue of gradings, what the clock did.
+"""The course database: people, extensions, fetches, hand-ins, the queue of gradings, the clock.
 
 A few small tables, in SQLite in the embedded form and in PostgreSQL in the deployed one. A change
 to them needs a step in `migrations/versions`. What a person
@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     Engine,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     String,
@@ -68,8 +69,17 @@ ledger = Table(
     Column("hash", String(64), nullable=False, unique=True),
     Column("receipt", Text, nullable=False),
     UniqueConstraint("username", "assignment", "key"),
+    # Who handed in what and when, without reading any receipt.
+    Index("ix_ledger_stamps", "assignment", "username", "received", "number"),
 )
 
+fetches = Table(
+    "fetches",
+    metadata,
+    Column("username", String(64), primary_key=True),
+    Column("assignment", String(64), primary_key=True),
+    Column("at", Instant, nullable=False),
+)
 
 gradings = Table(
     "gradings",

@@ -1,9 +1,9 @@
 """The queue of gradings: who asks for one, who takes it, what came of it.
 
 Whoever wants a hand-in graded in the sandbox leaves a row here, and a grading service takes it.
-There are two kinds: `full`, by staff, of what was collected, with hidden tests; and `visible`, by
-the exchange, of a hand-in that has just come in, with the tests that students see. `full` goes
-first.
+There are three kinds: `full`, by staff, of what was collected, with hidden tests; `rerun`, the same
+for a regrade request, of which only points are kept; and `visible`, by the exchange, of a hand-in
+that has just come in, with the tests that students see. `full` goes first, `visible` last.
 
 A service holds a row by a lease that it renews while it grades. One that died loses the lease, and
 another takes the row; a result is accepted of the holder alone. Who waits for a `full` one says so
@@ -14,7 +14,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from sqlalchemy import (
     ColumnElement,
@@ -22,6 +22,7 @@ from sqlalchemy import (
     Engine,
     Row,
     and_,
+    case,
     delete,
     func,
     or_,
@@ -41,7 +42,7 @@ TRIES = 2
 KEPT = timedelta(days=1)
 """How long what staff asked for is kept; whoever asked has read it long since."""
 
-Kind = Literal["full", "visible"]
+Kind = Literal["full", "visible", "rerun"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Grading:
 
     Attributes:
         id: its number; also its place among those of its kind.
-        kind: `full` or `visible`.
+        kind: `full`, `rerun` or `visible`.
         assignment: nbgrader's assignment id.
         username: whose hand-in.
         hand_in: the ledger's number of a `visible` one; a `full` one is of what was collected.
@@ -125,6 +126,15 @@ class Desk:
         except IntegrityError:  # a request that was sent twice
             return
 
+    def ask_for_rerun(self, assignment: str, username: str, by: str, now: datetime) -> int:
+        """Have what was collected of somebody graded once more, for its points alone.
+
+        Nobody waits for it, and nothing is written down elsewhere; returns its number.
+        """
+        with self._engine.begin() as connection:
+            row = _new("rerun", assignment, username, by, now)
+            return int(connection.execute(gradings.insert().values(row)).inserted_primary_key[0])
+
     def await_until(self, number: int, until: datetime) -> None:
         """Say how long to wait for it; the past gives it up."""
         with self._engine.begin() as connection:
@@ -176,7 +186,7 @@ class Desk:
             row = connection.execute(
                 select(gradings)
                 .where(next_ones)
-                .order_by(gradings.c.kind != "full", gradings.c.id)
+                .order_by(_ORDER, gradings.c.id)
                 .limit(1)
                 .with_for_update(skip_locked=True)
             ).one_or_none()
@@ -244,9 +254,19 @@ class Desk:
     def waiting(self, now: datetime) -> dict[Kind, int]:
         """How many of each kind wait or are being graded."""
         return {
-            kind: self._count(and_(_open(now), gradings.c.kind == kind))
-            for kind in ("full", "visible")
+            kind: self._count(and_(_open(now), gradings.c.kind == kind)) for kind in get_args(Kind)
         }
+
+    def problems(self, assignment: str) -> dict[str, str]:
+        """User name -> why nothing came of what staff asked for last."""
+        query = (
+            select(gradings.c.username, gradings.c.problem)
+            .where(gradings.c.kind == "full", gradings.c.assignment == assignment)
+            .where(gradings.c.done_at.is_not(None)).order_by(gradings.c.id)
+        )  # fmt: skip
+        with self._engine.connect() as connection:
+            last = {row.username: row.problem for row in connection.execute(query)}
+        return {username: problem for username, problem in last.items() if problem}
 
     def _write(self, grading: Grading, values: dict[str, Any]) -> bool:
         held = and_(
@@ -267,6 +287,9 @@ class Desk:
         query = select(gradings).where(*conditions).order_by(gradings.c.id)
         with self._engine.connect() as connection:
             return [_grading(row) for row in connection.execute(query)]
+
+
+_ORDER = case({"full": 0, "rerun": 1}, value=gradings.c.kind, else_=2)
 
 
 def _new(kind: Kind, assignment: str, username: str, by: str, now: datetime) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from coursehub.exchange.database import connect
 from coursehub.exchange.deadlines import CourseFile, Deadlines
 from coursehub.exchange.desk import Desk
 from coursehub.exchange.ledger import HandIn, Ledger, StoredFile
+from coursehub.exchange.overview import note_fetch
 from coursehub.exchange.receipts import SigningKey
 from coursehub.exchange.roster import Extension, Person, Roster
 from coursehub.exchange.store import Store, nbgrader_timestamp
@@ -29,10 +30,10 @@ class Exchange:
         Raises:
             CourseFileError: when the course file is wrong.
         """
-        engine = connect(str(settings.database))
+        self.engine = engine = connect(str(settings.database))
         self.limit = settings.hand_in_bytes
         self._runs_tests = settings.visible_tests
-        self._desk = Desk(engine)
+        self.desk = Desk(engine)
         self._arranged: Course | None = None
         self.roster = Roster(engine)
         self.ledger = Ledger(engine)
@@ -127,7 +128,10 @@ class Exchange:
         Raises:
             NotFound: when it is not there, or not there *yet*: the two look the same.
         """
-        return self.store.released_files(self._assignment(person, name, now))
+        files = self.store.released_files(self._assignment(person, name, now))
+        if not person.staff:
+            note_fetch(self.engine, person.username, name, now)
+        return files
 
     def hand_in(
         self, person: Person, name: str, sent: Mapping[str, bytes], key: str, now: datetime
@@ -170,11 +174,11 @@ class Exchange:
     def run_visible_tests(self, person: Person, done: protocol.HandInRecord, now: datetime) -> None:
         """Have the visible tests run on a hand-in that counts; its receipt is out already."""
         if self._runs_tests and done.counts:
-            self._desk.ask_for_tests(done.assignment, person.username, done.number, now)
+            self.desk.ask_for_tests(done.assignment, person.username, done.number, now)
 
     def visible_tests(self, person: Person, now: datetime) -> protocol.VisibleTestsList:
         """What the visible tests said of `person`'s own hand-ins."""
-        rows = self._desk.tests_of(person.username)
+        rows = self.desk.tests_of(person.username)
         return protocol.VisibleTestsList(hand_ins=tuple(as_message(row, now) for row in rows))
 
     def hand_ins(self, person: Person) -> protocol.HandInList:

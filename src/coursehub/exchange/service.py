@@ -1,4 +1,4 @@
-"""The course service: the exchange over HTTP, run by JupyterHub as a service.
+"""The course service: the exchange over HTTP, and pages beside it, run as the hub's service.
 
 Thin on purpose: it finds out who asks, reads the body within limits, and lets `Exchange` decide.
 """
@@ -6,10 +6,11 @@ Thin on purpose: it finds out who asks, reads the body within limits, and lets `
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from jupyterhub.services.auth import HubAuth
 from pydantic import BaseModel
@@ -230,7 +231,22 @@ class UnknownHandler(OpenHandler):
         raise HTTPError(404, reason="There is nothing here")
 
 
-def make_app(exchange: Exchange, hub_auth: HubAuth) -> Application:
+class Pages(NamedTuple):
+    """What the service serves beside its API, made elsewhere.
+
+    Attributes:
+        handlers: Tornado's routes, below the service's prefix.
+        settings: What they need in the application's settings.
+    """
+
+    handlers: Sequence[tuple[Any, ...]] = ()
+    settings: Mapping[str, Any] = MappingProxyType({})
+
+
+NO_PAGES = Pages()
+
+
+def make_app(exchange: Exchange, hub_auth: HubAuth, pages: Pages = NO_PAGES) -> Application:
     """The service as a tornado application."""
     api = SERVICE_PREFIX + "api/"
     return Application(
@@ -243,26 +259,33 @@ def make_app(exchange: Exchange, hub_auth: HubAuth) -> Application:
             (api + r"visible-tests", VisibleTestsHandler),
             (api + r"key", KeyHandler),
             (api + r"health", HealthHandler),
+            *pages.handlers,
         ],
         default_handler_class=UnknownHandler,
         exchange=exchange,
         hub_auth=hub_auth,
         threads=ThreadPoolExecutor(8, thread_name_prefix="exchange"),
+        **pages.settings,
     )
 
 
 def make_server(
-    exchange: Exchange, hub_auth: HubAuth, *, body_seconds: float = _BODY_SECONDS
+    exchange: Exchange,
+    hub_auth: HubAuth,
+    pages: Pages = NO_PAGES,
+    *,
+    body_seconds: float = _BODY_SECONDS,
 ) -> HTTPServer:
     """The service as a server that no request can fill or hold up.
 
     Args:
         exchange: what to serve.
         hub_auth: finds out whose token it is.
+        pages: what is served beside the API.
         body_seconds: how long a request's body may take to arrive.
     """
     return HTTPServer(
-        make_app(exchange, hub_auth),
+        make_app(exchange, hub_auth, pages),
         max_body_size=_ENVELOPE,
         body_timeout=body_seconds,
         idle_connection_timeout=_IDLE_SECONDS,
@@ -275,7 +298,11 @@ async def _follow_course(exchange: Exchange) -> None:
 
 
 async def serve(
-    exchange: Exchange, hub_auth: HubAuth, port: int, address: str = "127.0.0.1"
+    exchange: Exchange,
+    hub_auth: HubAuth,
+    port: int,
+    address: str = "127.0.0.1",
+    pages: Pages = NO_PAGES,
 ) -> None:
     """Recover what a killed service left, listen, and stop cleanly on SIGTERM or SIGINT.
 
@@ -284,10 +311,11 @@ async def serve(
         hub_auth: finds out whose token it is.
         port: TCP port.
         address: interface; loopback unless a container's network is the boundary.
+        pages: what is served beside the API.
     """
     exchange.store.recover()
     exchange.follow_course()
-    server = make_server(exchange, hub_auth)
+    server = make_server(exchange, hub_auth, pages)
     server.listen(port, address)
     log.info("the course service listens on %s:%s", address, port)
     following = PeriodicCallback(partial(_follow_course, exchange), _FOLLOW_SECONDS * 1000)

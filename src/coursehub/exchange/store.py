@@ -269,6 +269,10 @@ class Store:
         The hand-in's secret, by which it is found, never leaves the server, and only the owner's
         own rows get here.
         """
+        return {name: page.read_bytes() for name, page in self.feedback_pages(row).items()}
+
+    def feedback_pages(self, row: HandIn) -> dict[str, Path]:
+        """File name -> where that feedback lies; nothing of it is read."""
         folder = self._find(row)
         if folder is None:
             return {}
@@ -279,7 +283,7 @@ class Store:
             if dot:
                 page = self._course / "feedback" / page_name(secret, notebook)
                 if page.is_file():
-                    found[f"{notebook}.html"] = page.read_bytes()
+                    found[f"{notebook}.html"] = page
         return found
 
     def put_solution(self, name: str, files: Mapping[str, bytes]) -> None:

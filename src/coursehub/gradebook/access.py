@@ -16,6 +16,8 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import Connection, NullPool, create_engine, make_url
 
+from coursehub.gradebook.standing import as_grants
+
 GROUP = "graders"
 VALID = timedelta(days=30)
 CONNECTIONS = 20
@@ -30,6 +32,15 @@ REVOKE DELETE ON hand_in_report, edit_decision FROM graders;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM graders;
 GRANT SELECT ON audit, alembic_version TO graders;
 """
+
+# The course pages show scores; they read the columns that they need, and no source of any cell.
+PAGES = "\n".join(
+    (
+        "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM course;",
+        "GRANT USAGE ON SCHEMA public TO course;",
+        *as_grants().values(),
+    )
+)
 
 # The user names of all who may come in now; a role's comment holds its person's.
 ADMITTED = """
@@ -126,6 +137,11 @@ def role_of(username: str) -> str:
 def let_graders_in(connection: Connection) -> None:
     """Give the group its rights on the gradebook's tables; the audit's must be there."""
     connection.exec_driver_sql(RIGHTS)
+
+
+def let_pages_read(connection: Connection) -> None:
+    """Let the course service read what its pages show."""
+    connection.exec_driver_sql(PAGES)
 
 
 def _is_there(connection: psycopg.Connection, role: str) -> bool:

@@ -6,7 +6,7 @@ from nbgrader.api import Gradebook, get_alembic_version
 from sqlalchemy import NullPool, create_engine
 
 from coursehub.gradebook import edits
-from coursehub.gradebook.access import let_graders_in
+from coursehub.gradebook.access import let_graders_in, let_pages_read
 from coursehub.gradebook.audit import keep_audit
 
 # What nbgrader's own steps call the course, where they open the gradebook without naming it.
@@ -34,4 +34,5 @@ def upgrade(url: str, course_id: str) -> str:
         if engine.dialect.name == "postgresql":
             keep_audit(connection)
             let_graders_in(connection)
+            let_pages_read(connection)
     return head

@@ -88,6 +88,17 @@ def recorded(graded: Graded, name: str) -> NotebookNode:
     return notebook
 
 
+def seed_of(folder: Path) -> int | None:
+    """What the tests of a graded hand-in drew their inputs from; None where nothing says so."""
+    for path in sorted(folder.glob("*.ipynb")):
+        try:
+            kept = json.loads(path.read_text(encoding="utf-8"))["metadata"]["coursehub"]["seed"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        return int(kept)
+    return None
+
+
 def notice(graded: Graded) -> NotebookNode:
     """The cell on top: how the grading went, and what was changed outside the answers."""
     verdict = graded.verdict

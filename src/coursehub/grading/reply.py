@@ -32,6 +32,12 @@ def write(path: Path, graded: Graded) -> None:
     fresh.replace(path)
 
 
+def points(graded: Graded) -> dict[str, Any]:
+    """What the request's row tells of a rerun: points by grade id, and no word of any test."""
+    verdict = graded.verdict
+    return {"status": verdict.status, "points": dict(verdict.points), "seed": graded.seed}
+
+
 def read(path: Path) -> Graded:
     """Read an answer.
 

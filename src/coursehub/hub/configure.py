@@ -31,7 +31,9 @@ def configure_hub(
         service = configure_deployed(c, settings, course, people, surroundings)
     else:
         service = configure_embedded(c, settings, people)
-    c.JupyterHub.services.append({"name": SERVICE, "display": False, **service})
+    # The course pages are the hub's own: nobody is asked whether the service may know them.
+    own = {"name": SERVICE, "display": False, "oauth_no_confirm": True}
+    c.JupyterHub.services.append({**own, **service})
     _pages(c, settings, course)
 
 
@@ -57,6 +59,8 @@ def _rights(c: Any) -> None:
 
 
 def _pages(c: Any, settings: Settings, course: Course) -> None:
+    # What people see first when they have signed in; from there one button opens JupyterLab.
+    c.JupyterHub.default_url = f"/services/{SERVICE}/"
     c.JupyterHub.template_paths = [str(settings.site / "hub" / "templates")]
     c.JupyterHub.template_vars = {
         "course_title": f"{course.code} {course.title}",

@@ -77,6 +77,14 @@ class LeaseHistory:
                     .values(ended=min(now, held.until))
                 )
 
+    def held(self, now: datetime) -> list[Held]:
+        """The leases that last at `now`, the first to end first."""
+        lasting = (gpu_leases.c.ended.is_(None), gpu_leases.c.until > now)
+        columns = (gpu_leases.c.username, gpu_leases.c.device, gpu_leases.c.until)
+        query = select(*columns).where(*lasting).order_by(gpu_leases.c.until)
+        with self._engine.connect() as connection:
+            return [Held(*row) for row in connection.execute(query)]
+
     def used_this_week(self, username: str, now: datetime) -> timedelta:
         """How long somebody had a GPU since Monday 00:00 in the course's timezone."""
         monday = start_of_week(now, self._zone)

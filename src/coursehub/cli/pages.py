@@ -1,0 +1,225 @@
+"""Where the course pages meet the parts that know: the exchange and the gradebook."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from jupyterhub.services.auth import HubOAuth
+
+from coursehub import journal
+from coursehub.course.model import Course
+from coursehub.course.schedule import window
+from coursehub.errors import NotFound
+from coursehub.exchange import overview
+from coursehub.exchange.exchange import Exchange
+from coursehub.exchange.ledger import HandIn
+from coursehub.exchange.roster import Extension, Person
+from coursehub.exchange.service import Pages
+from coursehub.gradebook.standing import Scores
+from coursehub.home import pages, sources
+from coursehub.home.regrades import Regrades
+from coursehub.hub.leases import LeaseHistory
+from coursehub.settings import Settings
+
+
+def course_pages(exchange: Exchange, settings: Settings, auth: HubOAuth) -> Pages:
+    """What the course service serves beside its API."""
+    return Pages(*pages.routes(home_of(exchange, settings), auth))
+
+
+def home_of(exchange: Exchange, settings: Settings) -> pages.Home:
+    """What the pages of a deployment are told, and by whom."""
+    return pages.Home(
+        ExchangeRecords(exchange),
+        Scores(str(settings.gradebook)),
+        Regrades(exchange.engine),
+        ExchangeStaffroom(exchange, settings),
+        ScheduleClock(exchange),
+    )
+
+
+class ExchangeRecords:
+    """The exchange, as the pages ask it (`home.sources.Records`)."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        """Ask `exchange`."""
+        self._exchange = exchange
+
+    @property
+    def course(self) -> Course:
+        """The course as it stands now."""
+        return self._exchange.deadlines.course
+
+    def person(self, username: str) -> Person | None:
+        """The active member of the course of that name."""
+        return self._exchange.roster.find(username)
+
+    def released(self) -> frozenset[str]:
+        """The assignments that staff have put into the exchange."""
+        store = self._exchange.store
+        return frozenset(each.name for each in self.course.assignments if store.is_released(each))
+
+    def work(self, username: str, now: datetime) -> Mapping[str, sources.Work]:
+        """What a student did, by assignment; four queries."""
+        exchange = self._exchange
+        person = exchange.person(username)
+        tests = {each.hand_in: each for each in exchange.visible_tests(person, now).hand_ins}
+        fetched = overview.fetched_by(exchange.engine, username)
+        until = overview.extensions_of(exchange.engine, username)
+        rows: dict[str, list[HandIn]] = {}
+        for row in sorted(exchange.ledger.of(username), key=lambda row: row.received):
+            rows.setdefault(row.assignment, []).append(row)
+        return {
+            name: sources.Work(
+                tuple(self._hand_in(row, tests.get(row.number)) for row in rows.get(name, ())),
+                fetched.get(name),
+                until.get(name),
+            )
+            for name in {*rows, *fetched, *until}
+        }
+
+    def extensions(self, assignment: str) -> Mapping[str, datetime]:
+        """User name -> the first late instant of those with an extension."""
+        return overview.who_has_more_time(self._exchange.engine, assignment)
+
+    def receipt(self, username: str, number: int) -> str:
+        """The receipt of one of a student's own hand-ins."""
+        return self._own(username, number).receipt
+
+    def feedback(self, username: str, number: int, page: str) -> bytes:
+        """A released page of feedback for one of a student's own hand-ins."""
+        found = self._exchange.store.feedback_pages(self._own(username, number)).get(page)
+        if found is None:
+            raise NotFound("there is no feedback to read yet", remedy="Try again later")
+        return found.read_bytes()
+
+    def _own(self, username: str, number: int) -> HandIn:
+        row = self._exchange.ledger.row(number)
+        if row is None or row.username != username:
+            raise NotFound(f"you have no hand-in {number}")
+        return row
+
+    def _hand_in(self, row: HandIn, tests: object) -> sources.HandIn:
+        return sources.HandIn(
+            row.number,
+            row.received,
+            tuple(file.name for file in row.files),
+            tuple(self._exchange.store.feedback_pages(row)),
+            tests,
+        )
+
+
+class ExchangeStaffroom:
+    """The exchange and the hub's leases, as staff's pages ask them (`home.sources.Staffroom`)."""
+
+    def __init__(self, exchange: Exchange, settings: Settings) -> None:
+        """Ask `exchange`, and in the deployed form the history of leases."""
+        self._exchange = exchange
+        self._lends = settings.form == "containers"
+
+    def students(self) -> Sequence[Person]:
+        """All students, by user name."""
+        return [person for person in self._exchange.roster.everyone() if not person.staff]
+
+    def name(self, username: str) -> str:
+        """A person's full name, or the user name."""
+        found = self._exchange.roster.find(username)
+        return found.name if found else username
+
+    def class_work(self, assignment: str) -> sources.ClassWork:
+        """What the class did for an assignment; three queries."""
+        engine = self._exchange.engine
+        return sources.ClassWork(
+            overview.stamps(engine, assignment),
+            overview.who_fetched(engine, assignment),
+            overview.who_has_more_time(engine, assignment),
+        )
+
+    def handed_in(self) -> Mapping[str, int]:
+        """How many people handed in, by assignment."""
+        return overview.handed_in(self._exchange.engine)
+
+    def problems(self, assignment: str) -> Mapping[str, str]:
+        """User name -> why the hand-in could not be graded when it was tried last."""
+        return self._exchange.desk.problems(assignment)
+
+    def grader(self, now: datetime) -> sources.Grader:
+        """How it stands with grading."""
+        desk = self._exchange.desk
+        words = {"full": "for staff", "rerun": "for regrade requests", "visible": "for students"}
+        waiting = {words[kind]: number for kind, number in desk.waiting(now).items()}
+        return sources.Grader(waiting, desk.obstacle(now))
+
+    def extend(
+        self, usernames: Sequence[str], assignment: str, until: datetime, reason: str, by: str,
+        now: datetime,
+    ) -> None:  # fmt: skip
+        """Give students more time, and look again at what was handed in already."""
+        exchange = self._exchange
+        found = exchange.deadlines.course.assignment(assignment)
+        after = {"until": until.astimezone(UTC).isoformat()}
+        for username in usernames:
+            exchange.roster.extend(Extension(username, assignment, until, reason, by, now))
+            exchange.store.arrange(username, found)
+        with exchange.engine.begin() as connection:
+            for username in usernames:
+                entry = journal.Entry(
+                    now, by, "extend", assignment, username, after=after, why=reason
+                )
+                journal.record(connection, entry)
+
+    def rerun(self, assignment: str, username: str, by: str, now: datetime) -> int:
+        """Have what was collected of a student graded once more."""
+        return self._exchange.desk.ask_for_rerun(assignment, username, by, now)
+
+    def rerun_result(self, number: int) -> sources.Rerun:
+        """What came of it."""
+        row = self._exchange.desk.look(number)
+        if row is None:
+            return sources.Rerun(True, problem="the answer is gone")
+        points = (row.result or {}).get("points", {})
+        return sources.Rerun(row.done_at is not None, points, row.problem)
+
+    def leases(self, now: datetime) -> Sequence[sources.Lease]:
+        """Who has a GPU; nobody in the embedded form, which lends none."""
+        if not self._lends:
+            return []
+        zone = self._exchange.deadlines.course.tz
+        held = LeaseHistory(self._exchange.engine, zone).held(now)
+        return [sources.Lease(*each) for each in held]
+
+    def journal(self, **wanted: Any) -> Sequence[journal.Entry]:
+        """Entries of the journal, newest first."""
+        return journal.entries(self._exchange.engine, **wanted)
+
+
+class ScheduleClock:
+    """What the schedule and the journal tell of the clock (`home.sources.Clock`)."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        """Ask `exchange`."""
+        self._exchange = exchange
+
+    def coming(self, now: datetime) -> Sequence[sources.Deed]:
+        """Releases and deadlines ahead, the earliest first."""
+        course = self._exchange.deadlines.course
+        found = []
+        for assignment in course.assignments:
+            times = window(course, assignment)
+            title = f"assignment {assignment.number}, {assignment.title}"
+            found.append(sources.Deed(times.release, f"Release {title}", "its release time"))
+            found.append(sources.Deed(times.on_time_before, f"Close {title}", "its deadline"))
+        return sorted((each for each in found if each.at > now), key=lambda each: each.at)
+
+    def done(self) -> Sequence[sources.Deed]:
+        """What the clock wrote into the journal, the newest first."""
+        rows = journal.entries(self._exchange.engine, limit=500)
+        return [
+            sources.Deed(row.at, f"{row.did} {row.assignment or ''}".strip(), row.why or "")
+            for row in rows
+            if row.who == "clock"
+        ]
+
+    def waiting(self, now: datetime) -> Sequence[str]:
+        """Nothing that a schedule knows of."""
+        return []

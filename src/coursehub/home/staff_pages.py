@@ -1,0 +1,295 @@
+"""Staff's pages. Who asks must be a TA or an instructor by the roster as it is at that moment."""
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from coursehub.course.wallclock import ClockTime, Fault, Moment
+from coursehub.errors import CourseHubError, NotAllowed
+from coursehub.home import staff
+from coursehub.home.chart import histogram
+from coursehub.home.web import PageHandler
+from coursehub.home.words import count
+
+JOURNAL_PAGE = 200
+
+
+class StaffHandler(PageHandler):
+    """A page for staff alone."""
+
+    def admit(self) -> None:
+        """Refuse students, whatever page it is."""
+        if not self.person.staff:
+            raise NotAllowed("this page is for the course staff")
+
+    def show(self, template: str, **names: Any) -> None:
+        """Answer with a page that has staff's menu."""
+        said = self.get_query_argument("said", "")
+        super().show(template, said=said, here=self.request.path, **names)
+
+
+class OverviewHandler(StaffHandler):
+    """All assignments: how the class stands, and what there is to do."""
+
+    async def get(self) -> None:
+        """Show it."""
+        classes = await self.ask(self.home.classes, self.now)
+        grader = await self.ask(self.home.staffroom.grader, self.now)
+        todo = await self.ask(self.home.clock.waiting, self.now)
+        regrades = await self.ask(self.home.regrades.waiting)
+        progress = await self.ask(self.home.progress, self.now)
+        self.show(
+            "overview.html", classes=classes, grader=grader, todo=todo,
+            regrades=len(regrades), progress=progress, states=staff.STATES,
+        )  # fmt: skip
+
+
+class ProgressHandler(StaffHandler):
+    """How far grading is, for the script that asks again and again."""
+
+    for_people = False
+
+    async def get(self) -> None:
+        """Say it."""
+        grader = await self.ask(self.home.staffroom.grader, self.now)
+        progress = await self.ask(self.home.progress, self.now)
+        self.finish(
+            {
+                "assignments": {
+                    name: {"graded": each.graded, "of": each.of, "text": each.text}
+                    for name, each in progress.items()
+                },
+                "grader": say_grader(grader),
+            }
+        )
+
+
+class ClassHandler(StaffHandler):
+    """The list of a class for one assignment."""
+
+    async def get(self, name: str) -> None:
+        """Show what is wanted of it."""
+        assignment = self.course.assignment(name)
+        wanted = staff.Wanted(
+            self.get_query_argument("state", ""),
+            self.get_query_argument("q", "").strip()[:100],
+            self.get_query_argument("order", "name"),
+            _whole(self.get_query_argument("page", "1")),
+        )
+        everybody = await self.ask(self.home.class_rows, assignment, self.now)
+        found = staff.class_list(everybody, wanted)
+        self.show(
+            "class.html", assignment=assignment, found=found, wanted=wanted, states=staff.STATES,
+            link=lambda **changed: "?" + urlencode(_changed(wanted, changed)),
+        )  # fmt: skip
+
+
+class FiguresHandler(StaffHandler):
+    """How scores are distributed, and how hard each task was."""
+
+    async def get(self, name: str) -> None:
+        """Show it."""
+        assignment = self.course.assignment(name)
+        everybody = await self.ask(self.home.class_rows, assignment, self.now)
+        points = [row.points for row in everybody if row.points]
+        most = max((each.most for each in points), default=0)
+        figure = histogram([each.score for each in points], most) if most > 0 else None
+        cells = await self.ask(self.home.scores.of_cells, name)
+        self.show(
+            "figures.html", assignment=assignment, figure=figure, tasks=staff.task_figures(cells)
+        )
+
+
+class EditsHandler(StaffHandler):
+    """Edits outside the answers: what was found, what is proposed, what was decided."""
+
+    async def get(self, name: str) -> None:
+        """Show them; they are decided in the formgrader, under each person's own role."""
+        assignment = self.course.assignment(name)
+        everybody = await self.ask(self.home.class_rows, assignment, self.now)
+        edited = [row for row in everybody if row.edits]
+        edited.sort(key=lambda row: (not staff.undecided(self.course, row.edits), row.person.name))
+        self.show(
+            "edits.html", assignment=assignment, edited=edited,
+            undecided=lambda edits: staff.undecided(self.course, edits),
+            proposal=lambda edits: self.course.edits.deduction(len(edits.found)),
+        )  # fmt: skip
+
+
+class ExtensionsHandler(StaffHandler):
+    """More time for one student, several or all."""
+
+    async def get(self) -> None:
+        """Show the form, and what was granted."""
+        await self.show_form(
+            who=" ".join(self.get_query_arguments("who")),
+            assignment=self.get_query_argument("assignment", ""),
+        )
+
+    async def show_form(self, **filled: Any) -> None:
+        """Show the form as it was filled."""
+        granted = await self.ask(self.home.staffroom.journal, did="extend", limit=50)
+        form = {"who": "", "assignment": "", "until": "", "reason": "", "all": "", "problem": ""}
+        self.show("extensions.html", granted=granted, form=form | filled)
+
+    async def post(self) -> None:
+        """Grant it; what is wrong with it is said above the form, which keeps what was written."""
+        filled = {
+            name: self.get_body_argument(name, "")
+            for name in ("who", "assignment", "until", "reason", "all")
+        }
+        try:
+            many = await self.ask(self._grant, filled)
+        except (CourseHubError, Fault) as error:
+            self.set_status(409)
+            await self.show_form(**filled, problem=str(error))
+            return
+        said = urlencode({"said": f"{count(many, 'student')} got more time"})
+        self.go(f"staff/extensions?{said}")
+
+    def _grant(self, filled: dict[str, str]) -> int:
+        room = self.home.staffroom
+        everybody = [person.username for person in room.students()]
+        named = [name for name in re.split(r"[\s,;]+", filled["who"].lower()) if name]
+        whom = everybody if filled["all"] else list(dict.fromkeys(named))
+        if not whom:
+            raise CourseHubError("nobody is named", remedy="Name students, or choose all of them")
+        if strangers := sorted(set(whom) - set(everybody)):
+            raise CourseHubError(
+                f"{', '.join(strangers)}: no student of that name", remedy="Check the spelling"
+            )
+        assignment = self.course.assignment(filled["assignment"])
+        if not filled["reason"].strip():
+            raise CourseHubError("an extension needs a reason", remedy="Say why, in a few words")
+        until = self._first_late(filled["until"])
+        room.extend(
+            whom, assignment.name, until, filled["reason"].strip(), self.person.username, self.now
+        )
+        return len(whom)
+
+    def _first_late(self, text: str) -> datetime:
+        """The first instant after the minute that somebody wrote, on the course's clocks."""
+        try:
+            moment = datetime.fromisoformat(text).replace(second=0, microsecond=0, tzinfo=None)
+        except ValueError:
+            raise CourseHubError(
+                f"{text!r} is no time", remedy="Write it like 2021-02-06T23:59"
+            ) from None
+        clock = ClockTime(moment.time(), timedelta(minutes=1))
+        return Moment(moment.date(), clock).ends(self.course.tz)
+
+
+class RegradesHandler(StaffHandler):
+    """Requests to look at a grade once more."""
+
+    async def get(self) -> None:
+        """Show those that wait, and the last ones that were answered."""
+        self.show("regrades.html", **await self.ask(self._found))
+
+    def _found(self) -> dict[str, Any]:
+        home = self.home
+        waiting = home.regrades.waiting()
+        standings = {each.username: home.scores.of(each.username) for each in waiting}
+        return {
+            "waiting": [
+                (
+                    each,
+                    home.staffroom.name(each.username),
+                    standings[each.username].get(each.assignment),
+                    home.staffroom.rerun_result(each.rerun) if each.rerun else None,
+                )
+                for each in waiting
+            ],
+            "answered": home.regrades.answered(),
+        }
+
+
+class RerunHandler(StaffHandler):
+    """Where staff have a hand-in graded once more because of a request."""
+
+    async def post(self, number: str) -> None:
+        """Ask for it."""
+        await self.ask(self._rerun, int(number))
+        self.go(f"staff/regrades#request-{number}")
+
+    def _rerun(self, number: int) -> None:
+        request, who = self.home.regrades.find(number), self.person.username
+        grading = self.home.staffroom.rerun(request.assignment, request.username, who, self.now)
+        self.home.regrades.note_rerun(number, grading, who, self.now)
+
+
+class AnswerHandler(StaffHandler):
+    """Where staff answer a request."""
+
+    async def post(self, number: str) -> None:
+        """Close it."""
+        await self.ask(
+            self.home.regrades.answer,
+            int(number),
+            self.get_body_argument("answer", "", strip=False),
+            self.get_body_argument("changed", "") == "yes",
+            self.person.username,
+            self.now,
+        )
+        self.go("staff/regrades?" + urlencode({"said": "Answered; the student sees it now"}))
+
+
+class ClockHandler(StaffHandler):
+    """What happens by itself."""
+
+    async def get(self) -> None:
+        """Show what comes, what waits for a person, and what was done."""
+        clock = self.home.clock
+        self.show(
+            "clock.html",
+            coming=await self.ask(clock.coming, self.now),
+            waiting=await self.ask(clock.waiting, self.now),
+            done=await self.ask(clock.done),
+        )
+
+
+class GpusHandler(StaffHandler):
+    """Who has a GPU."""
+
+    async def get(self) -> None:
+        """Show it."""
+        room = self.home.staffroom
+        leases = await self.ask(room.leases, self.now)
+        names = await self.ask(lambda: [room.name(lease.username) for lease in leases])
+        self.show("gpus.html", leases=list(zip(leases, names, strict=True)))
+
+
+class JournalHandler(StaffHandler):
+    """Who changed what, when and why."""
+
+    async def get(self) -> None:
+        """Show the newest entries of what is wanted."""
+        wanted = {
+            name: self.get_query_argument(name, "").strip()[:128]
+            for name in ("did", "assignment", "about")
+        }
+        named = {name: value for name, value in wanted.items() if value}
+        found = await self.ask(self.home.staffroom.journal, **named, limit=JOURNAL_PAGE)
+        self.show("journal.html", entries=found, wanted=wanted, most=JOURNAL_PAGE)
+
+
+def say_grader(grader: Any) -> str:
+    """How it stands with grading, in a sentence (`sources.Grader`)."""
+    waiting = ", ".join(
+        f"{number} {kind}" for kind, number in grader.waiting.items() if number
+    )  # fmt: skip
+    if grader.obstacle:
+        return f"Nothing is graded now: {grader.obstacle}."
+    return f"Waiting to be graded: {waiting}." if waiting else "Nothing waits to be graded."
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 6 else 1
+
+
+def _changed(wanted: staff.Wanted, changed: dict[str, Any]) -> dict[str, Any]:
+    """The address of the list with other wishes; a new wish begins at the first page."""
+    now = {"state": wanted.state, "q": wanted.text, "order": wanted.order, "page": 1} | changed
+    usual = {"state": "", "q": "", "order": "name", "page": 1}
+    return {name: value for name, value in now.items() if value != usual[name]}

@@ -1,0 +1,99 @@
+"""How the pages say numbers, tasks and names."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from coursehub.course.late import ON_TIME, lateness
+from coursehub.course.schedule import Window
+
+# Grade ids of this course's notebooks: a1_t3_test_2, a1_plot, a1_written.
+_TASK = re.compile(r"(?:[a-z]+\d+_)?(?:t(?P<number>\d+)(?:_|$).*|(?P<name>.+))")
+
+
+class Scored(Protocol):
+    """A cell that earns points."""
+
+    name: str
+    score: float
+    most: float
+    open: bool
+
+
+@dataclass(frozen=True)
+class Task:
+    """The cells of one task together.
+
+    Attributes:
+        name: Such as ``Task 3`` or ``Written answer``.
+        score: Points earned.
+        most: Points that could be earned.
+        open: Whether a person still has to look at a cell of it.
+    """
+
+    name: str
+    score: float
+    most: float
+    open: bool
+
+
+def task_of(cell: str) -> str:
+    """The task of a grade id: ``Task 3`` of ``a1_t3_test_2``, ``Plot`` of ``a1_plot``."""
+    found = _TASK.fullmatch(cell)
+    if found and found["number"]:
+        return f"Task {found['number']}"
+    name = (found["name"] if found else cell).replace("_", " ").strip()
+    return name[:1].upper() + name[1:] if name else cell
+
+
+def in_order(tasks: Iterable[str]) -> list[str]:
+    """Task names as a notebook has them: tasks by number, then the others by name."""
+
+    def key(name: str) -> tuple[bool, int, str]:
+        number = name.removeprefix("Task ")
+        numbered = number.isdigit()
+        return (not numbered, int(number) if numbered else 0, name)
+
+    return sorted(set(tasks), key=key)
+
+
+def tasks(cells: Sequence[Scored]) -> list[Task]:
+    """The cells, task by task."""
+    by_task: dict[str, list[Scored]] = {}
+    for cell in cells:
+        by_task.setdefault(task_of(cell.name), []).append(cell)
+    return [
+        Task(
+            name,
+            sum(cell.score for cell in by_task[name]),
+            sum(cell.most for cell in by_task[name]),
+            any(cell.open for cell in by_task[name]),
+        )
+        for name in in_order(by_task)
+    ]
+
+
+def points(number: float) -> str:
+    """Points with at most two decimals: ``98``, ``97.5``, ``33.33``."""
+    return f"{number:.2f}".rstrip("0").rstrip(".") if number % 1 else f"{number:.0f}"
+
+
+def count(number: int, noun: str, nouns: str = "") -> str:
+    """Count in words: ``1 hand-in``, ``2 hand-ins``."""
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
+
+
+def say_late(window: Window, received: datetime) -> str:
+    """By how much a hand-in is late: ``1 day 2 h late``; empty when it is on time."""
+    by = lateness(window, received)
+    return f"{say_span(by) or 'less than a minute'} late" if by > ON_TIME else ""
+
+
+def say_span(span: timedelta) -> str:
+    """A span in its two largest units, to the minute: ``2 h 5 min``; empty below a minute."""
+    minutes = span // timedelta(minutes=1)
+    days, hours = minutes // 1440, minutes // 60 % 24
+    parts = [(days, "day" if days == 1 else "days"), (hours, "h"), (minutes % 60, "min")]
+    return " ".join([f"{number} {unit}" for number, unit in parts if number][:2])

@@ -1,0 +1,171 @@
+"""The course pages as a student, a TA and an instructor see them, in Chromium."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from coursehub.exchange.exchange import Exchange
+from coursehub.hub.process import running_hub
+from tests.classroom import Classroom, course_in_week
+from tests.deployment import Deployment, prepare
+from tests.e2e.axe import is_accessible
+from tests.e2e.pages import SignIn, look
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+HOSTILE = "<p>Well done.</p><script>window.stolen = document.cookie || 'ran'</script>"
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """The eighth week of a class of forty: two assignments given back, one graded, one open."""
+    state = tmp_path_factory.mktemp("pages")
+    deployment = prepare(state, course_in_week(8, datetime.now(UTC).date()))
+    names = ["alice", "bob", "carol", *(f"student{index:02}" for index in range(37))]
+    classroom = Classroom(deployment.settings, names)
+    classroom.enrol()
+    first = classroom.course.assignments
+    for assignment in first[:5]:
+        classroom.release(assignment)
+    for assignment in first[:4]:
+        received = classroom.hand_in(assignment)
+        if assignment.number <= 3:
+            classroom.grade(assignment, received, by_hand=assignment.number < 3)
+        if assignment.number <= 2:
+            classroom.give_feedback(assignment, HOSTILE)
+    with running_hub(deployment.settings):
+        yield deployment
+
+
+def test_a_student_sees_where_they_stand(course: Deployment, browser: Browser) -> None:
+    alice = SignIn.open(browser, course.settings.bind_url).arrive("alice")
+    expect(alice.page.get_by_role("heading", name="Due next")).to_be_visible()
+    alice.card(1).get_by_text("Score:").click()
+    alice.card(1).get_by_text("1 hand-in").click()
+    alice.card(1).get_by_text("Ask for a regrade").click()
+    look(alice.page, "page-student", whole=True)
+    is_accessible(alice.page)
+
+
+def test_feedback_runs_nothing_and_has_no_cookie(course: Deployment, browser: Browser) -> None:
+    alice = SignIn.open(browser, course.settings.bind_url).arrive("alice")
+    alice.card(1).get_by_text("1 hand-in").click()
+    alice.card(1).get_by_role("link", name="Feedback").click()
+    expect(alice.page.get_by_text("Well done.")).to_be_visible()
+    assert alice.page.evaluate("window.stolen") is None
+    assert alice.page.evaluate("window.origin") == "null", "feedback shares the site's origin"
+
+
+def test_a_receipt_is_a_file(course: Deployment, browser: Browser) -> None:
+    alice = SignIn.open(browser, course.settings.bind_url).arrive("alice")
+    alice.card(1).get_by_text("1 hand-in").click()
+    with alice.page.expect_download() as saved:
+        alice.card(1).get_by_role("link", name="Receipt").click()
+    assert saved.value.suggested_filename.startswith("receipt ")
+    assert Path(saved.value.path()).read_text().startswith("CourseHub receipt.")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_student_page_fits_a_phone(course: Deployment, browser: Browser, scheme: str) -> None:
+    door = SignIn.open(browser, course.settings.bind_url, color_scheme=scheme, **PHONE)
+    page = door.arrive("alice").page
+    page.locator("#assignment_1").get_by_text("Score:").click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    look(page, f"page-student-phone-{scheme}", whole=True)
+    is_accessible(page)
+
+
+def test_the_student_page_needs_no_mouse(course: Deployment, browser: Browser) -> None:
+    page = SignIn.open(browser, course.settings.bind_url).arrive("alice").page
+    keys = page.keyboard
+    keys.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    keys.press("Enter")
+    keys.press("Tab")
+    expect(page.locator(".due a").first).to_be_focused()
+    summary = page.locator("#assignment_2 summary").last
+    summary.focus()
+    keys.press("Enter")
+    keys.press("Tab")
+    keys.type("Task 4 gave no points, but my answer passes.")
+    look(page, "page-student-keyboard")
+    keys.press("Tab")
+    keys.press("Enter")
+    expect(page.get_by_text("Your request is with the staff.")).to_be_visible()
+    expect(page.locator("#assignment_2")).to_contain_text("Staff have not answered yet.")
+
+
+def test_staff_answer_a_regrade_and_give_more_time(course: Deployment, browser: Browser) -> None:
+    ines = SignIn.open(browser, course.settings.bind_url).arrive("ines").page
+    ines.get_by_role("link", name="Regrades").click()
+    request = ines.locator("article").filter(has_text="Task 4 gave no points")
+    request.get_by_label("Answer to").fill("Your answer is right; 5 points added.")
+    request.get_by_label("were changed").check()
+    look(ines, "page-staff-regrades", whole=True)
+    is_accessible(ines)
+    request.get_by_role("button", name="Answer").click()
+    expect(ines.get_by_text("Answered; the student sees it now.")).to_be_visible()
+
+    ines.get_by_role("link", name="Overview").click()
+    ines.get_by_role("link", name="5. Mixture of experts").click()
+    for name in ("Wang, Wenjie", "Bob Tan"):
+        ines.get_by_role("checkbox", name=name).check()
+    ines.get_by_role("button", name="Give those chosen more time").click()
+    expect(ines.get_by_label("Students, by user name")).to_have_value("bob alice")
+    expect(ines.get_by_label("Assignment")).to_have_value("assignment_5")
+    until = datetime.now(UTC) + timedelta(days=30)
+    ines.get_by_label("Until").fill(f"{until:%Y-%m-%dT%H:%M}")
+    ines.get_by_label("Why").fill("Both were ill")
+    look(ines, "page-staff-extensions")
+    is_accessible(ines)
+    ines.get_by_role("button", name="Give more time").click()
+    expect(ines.get_by_text("2 students got more time.")).to_be_visible()
+
+    alice = SignIn.open(browser, course.settings.bind_url).arrive("alice").page
+    expect(alice.locator("#assignment_2")).to_contain_text("Your answer is right; 5 points added.")
+    expect(alice.locator("#assignment_5")).to_contain_text("This is your own deadline")
+
+
+STAFF_PAGES = {
+    "overview": "",
+    "class": "assignments/assignment_3",
+    "figures": "assignments/assignment_1/figures",
+    "edits": "assignments/assignment_1/edits",
+    "clock": "clock",
+    "gpus": "gpus",
+    "journal": "journal",
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_ta_looks_at_everything(course: Deployment, browser: Browser, scheme: str) -> None:
+    page = SignIn.open(browser, course.settings.bind_url, color_scheme=scheme).arrive("tara").page
+    expect(page.get_by_role("heading", name="To do")).to_be_visible()
+    for name, path in STAFF_PAGES.items():
+        page.goto(f"/services/course/staff/{path}")
+        look(page, f"page-staff-{name}-{scheme}", whole=True)
+        is_accessible(page)
+
+
+def test_staffs_pages_fit_a_phone(course: Deployment, browser: Browser) -> None:
+    page = SignIn.open(browser, course.settings.bind_url, **PHONE).arrive("tara").page
+    for name, path in STAFF_PAGES.items():
+        page.goto(f"/services/course/staff/{path}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+        look(page, f"page-staff-{name}-phone")
+
+
+def test_progress_moves_without_reloading(course: Deployment, browser: Browser) -> None:
+    page = SignIn.open(browser, course.settings.bind_url).arrive("tara").page
+    told = page.locator('[data-text="assignment_4"]')
+    expect(told).to_have_text("0 of 36 graded")
+    assignment = Classroom(course.settings, []).course.assignments[3]
+    received = {
+        row.username: row.received
+        for row in Exchange(course.settings).ledger.all()
+        if row.assignment == assignment.name
+    }
+    Classroom(course.settings, []).grade(assignment, dict(list(received.items())[:12]))
+    expect(told).to_contain_text("12 of 36 graded")
