@@ -1,7 +1,7 @@
 """`coursehub marks` and `coursehub excuse`: final marks, what is missing, and their history."""
 
 import getpass
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from sqlalchemy import Engine, NullPool, create_engine
 from sqlalchemy.exc import ProgrammingError
 
 from coursehub.cli.course import one_line_errors
+from coursehub.cli.project import open_project
 from coursehub.course.late import counting
 from coursehub.course.load import load_course
 from coursehub.course.marks import Marks, State, rounded, written
@@ -29,7 +30,8 @@ from coursehub.exchange.roster import Person, Roster
 from coursehub.gradebook import export
 from coursehub.gradebook.history import Excuse, changes, excused, history, record_changes
 from coursehub.gradebook.history import excuse as write_excuse
-from coursehub.gradebook.marks import Facts, Project, class_marks, no_project
+from coursehub.gradebook.marks import Facts, Project, class_marks
+from coursehub.project.project import MISSING, Shares
 from coursehub.settings import Settings, load_settings
 
 app = typer.Typer()
@@ -137,13 +139,16 @@ def marks_of(settings: Settings, now: datetime, student: str | None = None) -> C
         people = (_student(roster, student),)
     gradebook = create_engine(str(settings.gradebook), poolclass=NullPool)
     names = [person.username for person in people]
-    known = facts(course, engine, now, Path(str(settings.exchange)))
+    shares = open_project(settings).all_shares()
+    known = facts(course, engine, now, Path(str(settings.exchange)), shares)
     made = class_marks(gradebook, course, names, known)
     return ClassMarks(course, people, made)
 
 
-def facts(course: Course, engine: Engine, now: datetime, exchange: Path) -> Facts:
-    """What the course database and the exchange know that marks depend on."""
+def facts(
+    course: Course, engine: Engine, now: datetime, exchange: Path, shares: Mapping[str, Shares]
+) -> Facts:
+    """What the course database, the exchange and the project know that marks depend on."""
     extended = Roster(engine).all_extended_until()
     usual = {each.name: window(course, each) for each in course.assignments}
 
@@ -156,12 +161,11 @@ def facts(course: Course, engine: Engine, now: datetime, exchange: Path) -> Fact
         if name in usual:
             index = counting(times, own(username, course.assignment(name)).on_time_before)
             counts[username, name] = times[index or 0]
+
+    def project(student: str) -> Project:
+        return Project(*shares.get(student, MISSING))
+
     return Facts(now, own, counts, excused(engine), given_back(exchange, course), project)
-
-
-def project(student: str) -> Project:
-    """What a student has of the project."""
-    return no_project(student)
 
 
 def _student(roster: Roster, username: str) -> Person:

@@ -1,25 +1,37 @@
 """Where the course pages meet the parts that know: the exchange and the gradebook."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from jupyterhub.services.auth import HubOAuth
 
 from coursehub import journal
+from coursehub.course.due import Grant, Key, coming_actions, last_close
 from coursehub.course.model import Course
-from coursehub.course.schedule import window
 from coursehub.errors import NotFound
 from coursehub.exchange import overview
+from coursehub.exchange.clock import Clock
 from coursehub.exchange.exchange import Exchange
 from coursehub.exchange.ledger import HandIn
-from coursehub.exchange.roster import Extension, Person
+from coursehub.exchange.roster import Person
 from coursehub.exchange.service import Pages
 from coursehub.gradebook.standing import Scores
 from coursehub.home import pages, sources
 from coursehub.home.regrades import Regrades
 from coursehub.hub.leases import LeaseHistory
 from coursehub.settings import Settings
+
+_DEEDS = {
+    "release": "Release",
+    "remind": "Note who has not handed in",
+    "settle": "Settle what counts of",
+    "collect": "Collect",
+    "autograde": "Autograde",
+    "feedback": "Give feedback on",
+    "solution": "Give out the solution of",
+}
+"""What the clock does, in words that an assignment's name follows."""
 
 
 def course_pages(exchange: Exchange, settings: Settings, auth: HubOAuth) -> Pages:
@@ -34,7 +46,7 @@ def home_of(exchange: Exchange, settings: Settings) -> pages.Home:
         Scores(str(settings.gradebook)),
         Regrades(exchange.engine),
         ExchangeStaffroom(exchange, settings),
-        ScheduleClock(exchange),
+        CourseClock(exchange),
     )
 
 
@@ -155,18 +167,7 @@ class ExchangeStaffroom:
         now: datetime,
     ) -> None:  # fmt: skip
         """Give students more time, and look again at what was handed in already."""
-        exchange = self._exchange
-        found = exchange.deadlines.course.assignment(assignment)
-        after = {"until": until.astimezone(UTC).isoformat()}
-        for username in usernames:
-            exchange.roster.extend(Extension(username, assignment, until, reason, by, now))
-            exchange.store.arrange(username, found)
-        with exchange.engine.begin() as connection:
-            for username in usernames:
-                entry = journal.Entry(
-                    now, by, "extend", assignment, username, after=after, why=reason
-                )
-                journal.record(connection, entry)
+        self._exchange.extend(usernames, assignment, until, reason, by, now)
 
     def rerun(self, assignment: str, username: str, by: str, now: datetime) -> int:
         """Have what was collected of a student graded once more."""
@@ -193,33 +194,60 @@ class ExchangeStaffroom:
         return journal.entries(self._exchange.engine, **wanted)
 
 
-class ScheduleClock:
-    """What the schedule and the journal tell of the clock (`home.sources.Clock`)."""
+class CourseClock:
+    """The clock's tables and rule (`exchange.clock`, `course.due`), as the pages ask them."""
 
     def __init__(self, exchange: Exchange) -> None:
         """Ask `exchange`."""
         self._exchange = exchange
+        self._clock = Clock(exchange.engine)
 
     def coming(self, now: datetime) -> Sequence[sources.Deed]:
-        """Releases and deadlines ahead, the earliest first."""
-        course = self._exchange.deadlines.course
-        found = []
-        for assignment in course.assignments:
-            times = window(course, assignment)
-            title = f"assignment {assignment.number}, {assignment.title}"
-            found.append(sources.Deed(times.release, f"Release {title}", "its release time"))
-            found.append(sources.Deed(times.on_time_before, f"Close {title}", "its deadline"))
-        return sorted((each for each in found if each.at > now), key=lambda each: each.at)
+        """What time alone will bring, the earliest first."""
+        coming = coming_actions(
+            self._course, now, self._clock.done(), self._granted(), self._clock.approvals()
+        )
+        return [sources.Deed(each.at, self._say(each.key), each.why) for each in coming]
 
     def done(self) -> Sequence[sources.Deed]:
-        """What the clock wrote into the journal, the newest first."""
-        rows = journal.entries(self._exchange.engine, limit=500)
-        return [
-            sources.Deed(row.at, f"{row.did} {row.assignment or ''}".strip(), row.why or "")
-            for row in rows
-            if row.who == "clock"
-        ]
+        """What the clock did, or could not do yet, the newest first."""
+        found = []
+        for deed in self._clock.deeds():
+            if deed.done_at:
+                found.append(sources.Deed(deed.done_at, self._say(deed.key)))
+            elif deed.problem and deed.taken_until:
+                why = f"not done, tried again: {deed.problem}"
+                found.append(sources.Deed(deed.taken_until, self._say(deed.key), why))
+        return sorted(found, key=lambda each: each.at, reverse=True)
 
     def waiting(self, now: datetime) -> Sequence[str]:
-        """Nothing that a schedule knows of."""
-        return []
+        """The assignments that nobody has more time for, and whose feedback nobody approved."""
+        course, granted, approvals = self._course, self._granted(), self._clock.approvals()
+        if not course.feedback.approve:
+            return []
+        handed_in = overview.handed_in(self._exchange.engine)
+        found = []
+        for assignment in course.assignments:
+            close = last_close(course, assignment, granted)
+            approval = approvals.get(assignment.name)
+            approved = approval is not None and approval.close >= close
+            if close <= now and not approved and assignment.name in handed_in:
+                found.append(
+                    f"The feedback of assignment {assignment.number} waits for somebody to approve "
+                    f"it: coursehub approve {assignment.name}"
+                )
+        return found
+
+    @property
+    def _course(self) -> Course:
+        return self._exchange.deadlines.course
+
+    def _granted(self) -> Mapping[str, Sequence[Grant]]:
+        return self._exchange.roster.grants()
+
+    def _say(self, key: Key) -> str:
+        try:
+            assignment = self._course.assignment(key.assignment)
+        except NotFound:  # it was in an earlier course.yml
+            return f"{_DEEDS[key.kind]} {key.assignment}"
+        return f"{_DEEDS[key.kind]} assignment {assignment.number}, {assignment.title}"

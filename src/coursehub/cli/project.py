@@ -15,7 +15,7 @@ from rich.table import Table
 from coursehub.cli.course import one_line_errors
 from coursehub.course.project import Report
 from coursehub.course.rubric import Combined
-from coursehub.errors import CourseHubError
+from coursehub.errors import CourseHubError, NotFound
 from coursehub.exchange.database import connect
 from coursehub.exchange.deadlines import CourseFile
 from coursehub.exchange.exchange import Exchange
@@ -55,7 +55,8 @@ class ReportArchive:
     def content(self, number: int) -> bytes:
         """The file of that row."""
         row = self._ledger.row(number)
-        assert row is not None, f"report {number} is not in the ledger"
+        if row is None:
+            raise NotFound(f"the ledger has no report {number}")
         return (self._exchange.store.folder(row) / row.files[0].name).read_bytes()
 
     def extensions(self) -> Mapping[str, datetime]:
