@@ -64,7 +64,7 @@ class Project:
     def shares(self, username: str) -> Shares:
         """What one student earned; `MISSING` for who is in no team."""
         team = self.teams.of(username)
-        return self._shares(team.number)[username] if team else MISSING
+        return self._shares(team.number).get(username, MISSING) if team else MISSING
 
     def all_shares(self) -> dict[str, Shares]:
         """What everybody in a team earned, by user name; as many queries for many as for one."""
