@@ -228,6 +228,7 @@ def test_scores_that_are_refused(project: Project) -> None:
     for given, by, error in (
         (IDEAS, "s01", NotAllowed),
         ({"Beauty": "3"}, "tara", BadSubmission),
+        ({}, "tara", BadSubmission),
         ({"Idea": "11"}, "tara", BadSubmission),
     ):
         with pytest.raises(error):
@@ -296,4 +297,5 @@ def test_the_whole_class_takes_as_many_queries_as_one_team(
         project.scores.give("presentation", team, IDEAS, "tara", DUE)
         project.scores.give("report", team, METHODS, "ines", DUE)
     assert queries() == few < 10
-    assert set(project.all_shares()) == set(STUDENTS)
+    everybody = project.all_shares()
+    assert everybody == {student: project.shares(student) for student in STUDENTS}

@@ -63,14 +63,19 @@ class Project:
 
     def shares(self, username: str) -> Shares:
         """What one student earned; `MISSING` for who is in no team."""
-        return self.all_shares().get(username, MISSING)
+        team = self.teams.of(username)
+        return self._shares(team.number).get(username, MISSING) if team else MISSING
 
     def all_shares(self) -> dict[str, Shares]:
         """What everybody in a team earned, by user name; as many queries for many as for one."""
+        return self._shares()
+
+    def _shares(self, only: int | None = None) -> dict[str, Shares]:
         with self._engine.connect() as connection:
-            teams = read_teams(connection)
+            teams = read_teams(connection, only)
             reports = self.reports.read(connection, teams)
-        presentations, written = self.scores.all("presentation"), self.scores.all("report")
+        presentations = self.scores.all("presentation", only)
+        written = self.scores.all("report", only)
         shares: dict[str, Shares] = {}
         for team in teams:
             talk, text = presentations.get(team.number), written.get(team.number)

@@ -173,7 +173,10 @@ class Reports:
         extensions, policy = self.archive.extensions(), self._course().late
         rows = defaultdict(list)
         in_order = (tables.reports.c.received, tables.reports.c.number)
-        for row in connection.execute(select(tables.reports).order_by(*in_order)):
+        query = select(tables.reports).order_by(*in_order)
+        if len(teams) == 1:
+            query = query.where(tables.reports.c.team == teams[0].number)
+        for row in connection.execute(query):
             rows[row.team].append(row)
         found = {}
         for team in teams:

@@ -53,10 +53,12 @@ class Scores:
         Raises:
             NotAllowed: when `by` is not of the staff.
             NotFound: when there is no such team.
-            BadSubmission: when there is no such criterion, or that is no score.
+            BadSubmission: when no criterion is named, there is no such one, or that is no score.
             NotPossible: when the team has not handed in a report.
         """
         need_staff(self._people, by)
+        if not given:
+            raise BadSubmission("no score is given", remedy="Score one criterion or more")
         scores = {self._criterion(work, key): _score(key, text) for key, text in given.items()}
         with changing(self._engine) as connection:
             team = pick(read_teams(connection), name)
@@ -78,7 +80,7 @@ class Scores:
                 connection.execute(insert(tables.scores).values(values))
             after = {criterion: str(score) for criterion, score in scores.items()}
             note(connection, now, by, f"score {work}", team, before=before, after=after)
-            return self._combined(connection, work).get(team.number, combine((), {}))
+            return self._combined(connection, work, team.number)[team.number]
 
     def withdraw(self, work: Work, name: str, by: str, now: datetime) -> None:
         """Take one's scores of a team's work back.
@@ -101,15 +103,19 @@ class Scores:
             before = {row.criterion: row.score for row in rows}
             note(connection, now, by, f"withdraw score {work}", team, before=before)
 
-    def all(self, work: Work) -> dict[int, Combined]:
-        """What the scores come to, by the team's number; one query."""
+    def all(self, work: Work, only: int | None = None) -> dict[int, Combined]:
+        """What the scores come to, by the team's number; of all teams or one, in one query."""
         with self._engine.connect() as connection:
-            return self._combined(connection, work)
+            return self._combined(connection, work, only)
 
-    def _combined(self, connection: Connection, work: Work) -> dict[int, Combined]:
+    def _combined(
+        self, connection: Connection, work: Work, only: int | None = None
+    ) -> dict[int, Combined]:
         rubric = self.rubric(work)
         found: dict[int, dict[str, dict[str, Decimal]]] = defaultdict(lambda: defaultdict(dict))
         query = select(tables.scores).where(tables.scores.c.work == work)
+        if only is not None:
+            query = query.where(tables.scores.c.team == only)
         for row in connection.execute(query):
             found[row.team][row.grader][row.criterion] = Decimal(row.score)
         return {team: combine(rubric, scores) for team, scores in found.items()}
