@@ -100,6 +100,18 @@ def test_several_and_all_get_more_time_and_each_is_written_down(run) -> None:
     assert last.before == first.after == {"until": "2040-01-01T16:00:00+00:00"}
 
 
+def test_a_team_gets_more_time_for_the_report(run) -> None:
+    made = run("team", "create", "alice", "bob", "--reason", "late", "--by", "ines")
+    assert made.exit_code == 0, made.output
+    more = ("--until", "2040-01-01T23:59", "--reason", "the network was down")
+    result = run("extend", "--team", "Team 1", "report", *more)
+    assert result.output.startswith("alice, bob: report is due Sunday 1 January 2040, 23:59")
+    exchange = Exchange(load_settings())
+    assert {name for name, _ in exchange.roster.all_extended_until()} == {"alice", "bob"}
+    refused = run("extend", "--team", "Team 9", "report", *more)
+    assert refused.exit_code == 2 and "Team 9" in refused.output
+
+
 def test_nobody_gets_more_time_where_one_cannot(run) -> None:
     more = ("--until", "2040-01-01T23:59", "--reason", "x")
     result = run("extend", "alice", "alcie", "assignment_1", *more)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from coursehub.cli.course import WRONG, one_line_errors
+from coursehub.cli.project import open_project
 from coursehub.course.model import Course
 from coursehub.course.schedule import say, window
 from coursehub.course.wallclock import ClockTime, Fault, Moment
@@ -88,10 +89,10 @@ def set_password(
 @app.command()
 def extend(
     students: Annotated[
-        list[str] | None, typer.Argument(metavar="STUDENT...", help="Who; or --all.")
+        list[str] | None, typer.Argument(metavar="STUDENT...", help="Who; or --team, --all.")
     ] = None,
     *,
-    assignment: Annotated[str, typer.Argument(help="The assignment, e.g. assignment_1.")],
+    assignment: Annotated[str, typer.Argument(help="assignment_1, say, or report.")],
     until: Annotated[
         str,
         typer.Option(
@@ -101,26 +102,33 @@ def extend(
         ),
     ],
     reason: Annotated[str, typer.Option(help="Why, in a few words.")],
+    team: Annotated[str | None, typer.Option(metavar="NAME", help="The members of a team.")] = None,
     everybody: Annotated[bool, typer.Option("--all", help="Every student of the course.")] = False,
     by: Annotated[
         str | None, typer.Option(help="Who grants it; by default the user of this machine.")
     ] = None,
 ) -> None:
-    """Give students more time for an assignment, before or after they handed in.
+    """Give students more time for an assignment or the report, before or after they handed in.
 
     The latest extension counts; one that ends before the course's own deadline
     changes nothing. What was already handed in is looked at again, and what is
     taken off for lateness follows. Who granted it, when and why is kept.
     """
     with one_line_errors():
-        exchange = Exchange(load_settings())
+        settings = load_settings()
+        exchange = Exchange(settings)
         course = exchange.deadlines.course
-        found = course.assignment(assignment)
-        if bool(students) == everybody:
+        found = course.work(assignment)
+        if [bool(students), team is not None, everybody].count(True) != 1:
             raise CourseHubError(
-                "who gets more time?", key="--all", remedy="Name students, or say --all"
+                "who gets more time?",
+                key="extend",
+                remedy="Name students, or say --team NAME, or --all",
             )
-        whom = exchange.students() if everybody else list(students or ())
+        if team is not None:
+            whom = list(open_project(settings).teams.find(team).members)
+        else:
+            whom = exchange.students() if everybody else list(students or ())
         first_late = _first_late(until, course)
         exchange.extend(
             whom, assignment, first_late, reason, by or getpass.getuser(), datetime.now(UTC)

@@ -73,7 +73,7 @@ class Exchange:
 
         Args:
             usernames: Whom; a team's members, or `students`, among others.
-            name: The assignment's.
+            name: The assignment's, or the report's.
             until: The first instant that is late for them.
             reason: Why.
             by: Who grants it.
@@ -84,7 +84,7 @@ class Exchange:
             RosterError: when one of them is not on the roster, or no reason is given; nobody gets
                 more time then.
         """
-        assignment = self.deadlines.course.assignment(name)
+        assignment = self.deadlines.course.work(name)
         whom = list(dict.fromkeys(usernames))
         self.roster.extend(*(Extension(each, name, until, reason, by, now) for each in whom))
         for username in {row.username for row in self.ledger.for_assignment(name)} & set(whom):
