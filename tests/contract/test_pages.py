@@ -308,6 +308,13 @@ def test_what_is_wrong_with_an_extension_is_said_and_what_was_written_stays(
     assert len(entries(course)) == before
 
 
+def test_an_address_puts_no_words_on_a_page(reader: Somebody) -> None:
+    for name in ("said", "did_now"):
+        page = reader("tara").text(f"staff/?{name}=Call+this+number")
+        assert "Call this number" not in page
+        assert "Call this number" not in reader("alice").text(f"?{name}=Call+this+number")
+
+
 def test_the_list_filters_orders_and_counts(reader: Somebody) -> None:
     tara = reader("tara")
     path = "staff/assignments/assignment_3"

@@ -173,9 +173,17 @@ class AssignmentList:
         line = self.released.locator(".list_item").filter(has_text=assignment)
         line.get_by_role("button", name="Fetch").click()
 
-    def submit(self) -> None:
-        """Submit it."""
-        self.fetched.get_by_role("button", name="Submit").click()
+    def submit(self, *, although: str = "") -> None:
+        """Submit it, although something is remarked that contains these words, if any are given."""
+        page = self.lab.page
+        with page.expect_response(lambda answer: "coursehub/beforehand" in answer.url) as looked:
+            self.fetched.get_by_role("button", name="Submit").click()
+        assert looked.value.ok
+        if although:
+            remarks = page.get_by_role("dialog", name="Before you hand in")
+            expect(remarks).to_contain_text(although)
+            look(page, "student-beforehand")
+            remarks.get_by_role("button", name="Hand in anyway").click()
 
     def unfold(self) -> Locator:
         """Show the assignment's notebook; return its line."""

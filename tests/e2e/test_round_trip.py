@@ -25,6 +25,7 @@ from tests.e2e.week import (
     ASSIGNMENT,
     DUE,
     NOTEBOOK,
+    OWN_CELL,
     cannot_load_what_a_student_handed_in,
     collects_and_autogrades,
     decides_about_edits,
@@ -103,7 +104,7 @@ def test_a_hand_in_goes_to_the_staff_and_comes_back(course: Deployment, browser:
     fetches(assignments)
     solves(assignments, course)
     validates(assignments)
-    hands_in(assignments)
+    hands_in(assignments, although=OWN_CELL)
     sees_the_visible_tests(assignments, "5 of 5")
     the_receipt_is_true(course, shows_the_receipt(alice))
 
@@ -138,7 +139,7 @@ def test_a_refused_submit_says_why_in_plain_words(course: Deployment, browser: B
     assignments.fetch()
     expect(assignments.fetched).to_contain_text(DUE)
     deletes_the_notebook(bob)
-    assignments.submit()
+    assignments.submit(although=f"{NOTEBOOK} is missing")
     expect(bob.dialog).to_contain_text("Assignment not submitted")
     look(bob.page, "refused-submit")
     says_plainly(bob.dialog.locator("pre").inner_text(), f"{NOTEBOOK} is missing")

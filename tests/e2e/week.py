@@ -19,6 +19,8 @@ NOTEBOOK = f"{ASSIGNMENT}.ipynb"
 DUE = re.compile(r"due (Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d.*, (\d h \d+ min|\d h|\d+ min) left")
 NOTEBOOK_RUNS = 150_000  # milliseconds; it takes ten seconds when nothing else runs
 
+# What is told of the cell that `solves` adds, before handing in and to staff.
+OWN_CELL = "A code cell of the student's own"
 ANSWER = "Rounding has no gradient: try a transfer attack and BPDA."
 # Each of these would set `stolen` in the page of whoever reads it.
 HOSTILE = (
@@ -116,8 +118,8 @@ def validates(assignments: AssignmentList) -> None:
     assignments.lab.answer("Ok")
 
 
-def hands_in(assignments: AssignmentList) -> None:
-    assignments.submit()
+def hands_in(assignments: AssignmentList, *, although: str = "") -> None:
+    assignments.submit(although=although)
     expect(assignments.submitted).to_contain_text("on time; this one counts")
     look(assignments.lab.page, "student-submitted")
 
@@ -187,7 +189,7 @@ def grades_by_hand(formgrader: Formgrader) -> None:
 def decides_about_edits(formgrader: Formgrader) -> None:
     formgrader.edits(ASSIGNMENT)
     form = formgrader.frame.locator("form").filter(has_text="(alice)")
-    expect(form).to_contain_text("A code cell of the student's own")
+    expect(form).to_contain_text(OWN_CELL)
     expect(form.locator("pre")).to_contain_text("<script>window.stolen")
     form.get_by_label("Waive").focus()
     keys = formgrader.page.keyboard

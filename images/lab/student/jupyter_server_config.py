@@ -13,13 +13,15 @@ configure_lab(c)
 refuse_formgrader(c)
 configure_activity(c)
 configure_lease(c)
+# What Submit asks first; a name, since loading it is not this server's start.
+c.Beforehand.remarks = "coursehub.grading.beforehand.remarks"
 
 # Loaded when first used: they bring nbgrader with them.
 c.ServerApp.jpserver_extensions.update({"nbgrader.server_extensions.validate_assignment": False})
 postpone(
     c,
     {
-        ASSIGNMENTS: "assignments|courses|coursehub/deadlines|nbgrader_version",
+        ASSIGNMENTS: "assignments|courses|coursehub/(?:deadlines|beforehand)|nbgrader_version",
         "coursehub.lab.validate": "assignments/validate",
     },
 )

@@ -2,10 +2,13 @@
 
 - errors of the Assignment List are one plain sentence instead of a traceback or silence;
 - deadlines, time left, the standing of each hand-in and what the visible tests said of it for
-  `labextensions/`, which writes them into the Assignment List.
+  `labextensions/`, which writes them into the Assignment List;
+- a look at a hand-in when Submit is pressed there.
 """
 
 import json
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from jupyter_server.base.handlers import APIHandler
@@ -13,8 +16,10 @@ from jupyter_server.utils import url_path_join
 from nbgrader.server_extensions import assignment_list
 from nbgrader.server_extensions.assignment_list.handlers import AssignmentList
 from tornado import web
+from tornado.ioloop import IOLoop
 
 from coursehub.errors import CourseHubError
+from coursehub.exchange.beforehand import Beforehand, look
 from coursehub.exchange.client import connect_from_server
 from coursehub.exchange.plugin import Refusal, say
 from coursehub.exchange.protocol import HandInRecord, VisibleTests
@@ -83,6 +88,26 @@ class DeadlinesHandler(APIHandler):
         self.finish(json.dumps(notes))
 
 
+class BeforehandHandler(APIHandler):
+    """What a student should know before they hand in."""
+
+    @web.authenticated
+    async def get(self) -> None:
+        """Say it."""
+        name = self.get_query_argument("assignment")
+        answer = await IOLoop.current().run_in_executor(None, self._look, name)
+        self.finish(json.dumps(answer))
+
+    def _look(self, assignment: str) -> dict[str, Any]:
+        remarks = Beforehand(parent=self.serverapp).load()
+        home = Path(self.settings["assignment_list_manager"].root_dir)
+        try:
+            with connect_from_server() as client:
+                return look(client, home, assignment, remarks, datetime.now(UTC))
+        except CourseHubError as error:
+            raise web.HTTPError(503, reason=str(error)) from error
+
+
 def note(record: HandInRecord, tests: VisibleTests | None) -> str:
     """The lines below a hand-in: when it came, whether it counts, and how its tests went."""
     lines = [f"{record.received_text}: {say(record)}"]
@@ -106,5 +131,9 @@ def _load_jupyter_server_extension(app: Any) -> None:
     app.web_app.settings["assignment_list_manager"] = manager
     base = app.web_app.settings["base_url"]
     app.web_app.add_handlers(
-        ".*$", [(url_path_join(base, "coursehub", "deadlines"), DeadlinesHandler)]
+        ".*$",
+        [
+            (url_path_join(base, "coursehub", "deadlines"), DeadlinesHandler),
+            (url_path_join(base, "coursehub", "beforehand"), BeforehandHandler),
+        ],
     )

@@ -25,8 +25,16 @@ class StaffHandler(PageHandler):
 
     def show(self, template: str, **names: Any) -> None:
         """Answer with a page that has staff's menu."""
-        said = self.get_query_argument("said", "")
-        super().show(template, said=said, here=self.request.path, **names)
+        super().show(template, said=self._said(), here=self.request.path, **names)
+
+    def _said(self) -> str:
+        """What was just done, in our words: an address must not put others on the page."""
+        did = self.get_query_argument("did_now", "")
+        many = _whole(self.get_query_argument("many", "1"))
+        return {
+            "extended": f"{count(many, 'student')} got more time",
+            "answered": "Answered; the student sees it now",
+        }.get(did, "")
 
 
 class OverviewHandler(StaffHandler):
@@ -145,8 +153,7 @@ class ExtensionsHandler(StaffHandler):
             self.set_status(409)
             await self.show_form(**filled, problem=str(error))
             return
-        said = urlencode({"said": f"{count(many, 'student')} got more time"})
-        self.go(f"staff/extensions?{said}")
+        self.go(f"staff/extensions?did_now=extended&many={many}")
 
     def _grant(self, filled: dict[str, str]) -> int:
         room = self.home.staffroom
@@ -232,7 +239,7 @@ class AnswerHandler(StaffHandler):
             self.person.username,
             self.now,
         )
-        self.go("staff/regrades?" + urlencode({"said": "Answered; the student sees it now"}))
+        self.go("staff/regrades?did_now=answered")
 
 
 class ClockHandler(StaffHandler):
