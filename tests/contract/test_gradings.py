@@ -184,7 +184,6 @@ def test_nbgraders_own_pipeline_records_what_the_grader_found(
     assert "twice 21 is 42" in kept.read_text()
 
 
-@pytest.mark.parametrize("student", ["nobody", "../../secret"])
 def test_a_rerun_draws_the_same_inputs_and_writes_no_grade(
     course: Miniature, engine: Engine, here: GradingService
 ) -> None:
@@ -207,6 +206,7 @@ def test_a_rerun_draws_the_same_inputs_and_writes_no_grade(
     assert desk.problems(ASSIGNMENT).get("rea") is None
 
 
+@pytest.mark.parametrize("student", ["nobody", "../../secret"])
 def test_a_request_for_what_is_not_there_is_refused_in_a_sentence(
     course: Miniature, here: GradingService, student: str
 ) -> None:
