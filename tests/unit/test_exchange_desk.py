@@ -53,7 +53,7 @@ def test_staff_go_first_and_then_who_asked_first(desk: Desk) -> None:
     desk.ask_for_tests(WEEK, "ben", 2, NOON)
     first, second = ask(desk, "cai"), ask(desk, "dan")
     assert (desk.before(first, NOON), desk.before(second, NOON)) == (0, 1)
-    assert desk.waiting(NOON) == {"full": 2, "visible": 2}
+    assert desk.waiting(NOON) == {"full": 2, "rerun": 0, "visible": 2}
     assert [taken(desk).username for _ in range(4)] == ["cai", "dan", "ann", "ben"]
 
 

@@ -26,7 +26,7 @@ from coursehub.course.marks import Marks, State
 from coursehub.course.schedule import window
 from coursehub.errors import CourseHubError, NotFound
 from coursehub.exchange.database import connect
-from coursehub.exchange.roster import Person
+from coursehub.exchange.roster import Person, Roster
 from coursehub.gradebook import export
 from coursehub.gradebook.history import (
     Excuse,
@@ -109,24 +109,20 @@ def test_points_by_hand_go_before_the_tests_and_extra_credit_is_added(gradebook:
     assert scores(gradebook.engine, COURSE, usual)["alice", ONE].score == Fraction("3.75")
 
 
-def test_it_is_what_nbgrader_says_after_settling(gradebook: Class) -> None:
+def test_it_is_what_nbgrader_says_after_settling(gradebook: Class, tmp_path: Path) -> None:
+    roster = Roster(connect(f"sqlite:///{tmp_path / 'course.sqlite'}"))
     late = DUE + timedelta(hours=3)
     gradebook.hand_in(["alice"], [ONE], auto(0.7), received=late)
     text = json.dumps([{"kind": "k", "cell": "c", "text": "t"}])
     write_edits(gradebook, text, hashlib.sha256(text.encode()).hexdigest(), percent=10.0)
     url = str(gradebook.engine.url)
     with Gradebook(url, COURSE.id) as stock:
-        stock.update_or_create_assignment(ONE, duedate=naive(DUE - timedelta.resolution))
-        settle(stock, STRICT, ONE, "alice")
+        settle(stock, STRICT, ONE, "alice", roster)
         submission = stock.find_submission(ONE, "alice")
         expected = submission.score - submission.late_submission_penalty
     found = scores(gradebook.engine, STRICT, usual)["alice", ONE]
     assert float(found.score) == pytest.approx(expected)
     assert found.score == Fraction("2.1") * Fraction("0.8") - Fraction("0.3")
-
-
-def naive(instant: datetime) -> datetime:
-    return datetime.fromtimestamp(instant.timestamp(), tz=DAY.tzinfo).replace(tzinfo=None)
 
 
 def write_edits(gradebook: Class, text: str, digest: str | None, percent: float = 0.0) -> None:

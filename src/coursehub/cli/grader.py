@@ -63,4 +63,7 @@ def desk() -> None:
     obstacle = found.obstacle(now)
     waiting = found.waiting(now)
     typer.echo(f"Nothing is graded: {obstacle}" if obstacle else "Hand-ins are graded.")
-    typer.echo(f"Waiting: {waiting['full']} of staff's, {waiting['visible']} of students'.")
+    typer.echo(
+        f"Waiting: {waiting['full']} of staff's, {waiting['rerun']} regrade requests, "
+        f"{waiting['visible']} of students'."
+    )
