@@ -4,9 +4,16 @@ from collections.abc import Iterator
 
 import docker
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.engine import running_engine
 from tests.images import build_images
+
+# How quick an example is says nothing where other tests compute beside it.
+settings.register_profile(
+    "beside others", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("beside others")
 
 
 @pytest.fixture(scope="session")
