@@ -7,8 +7,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from coursehub.cli import app
+from coursehub.cli.project import ReportArchive, open_project
+from coursehub.cli.services import enter_reports
 from coursehub.course.rebase import rebase
-from coursehub.settings import CHECKOUT
+from coursehub.settings import CHECKOUT, load_settings
 from tests.pdfs import drawn, report
 from tests.unit.test_project_teams import PEOPLE
 
@@ -112,3 +114,18 @@ def test_reports_from_the_check_to_the_scores(run, tmp_path: Path) -> None:
 )
 def test_what_cannot_be_is_said_in_one_line(run, arguments: tuple[str, ...], problem: str) -> None:
     assert problem in run(*arguments, code=2).output
+
+
+def test_a_report_that_was_kept_when_the_service_died_is_entered_at_its_start(
+    run, caplog: pytest.LogCaptureFixture
+) -> None:
+    run("team", "create", "s01", "s02", "--by", "tara", "--reason", "asked")
+    settings = load_settings()
+    for username in ("s01", "s03"):
+        ReportArchive(settings).hand_in(username, "report.pdf", b"%PDF-1.7", f"key of {username}")
+    reports = open_project(settings).reports
+    assert not any(reports.all().values())
+    for _ in range(2):
+        enter_reports(settings)
+        assert [each.username for team in reports.all().values() for each in team] == ["s01"]
+    assert "of s03 is of no team" in caplog.text

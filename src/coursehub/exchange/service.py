@@ -303,6 +303,7 @@ async def serve(
     port: int,
     address: str = "127.0.0.1",
     pages: Pages = NO_PAGES,
+    on_recovered: Callable[[], None] = lambda: None,
 ) -> None:
     """Recover what a killed service left, listen, and stop cleanly on SIGTERM or SIGINT.
 
@@ -312,8 +313,10 @@ async def serve(
         port: TCP port.
         address: interface; loopback unless a container's network is the boundary.
         pages: what is served beside the API.
+        on_recovered: called once all that was handed in has its row, before it listens.
     """
     exchange.store.recover()
+    on_recovered()
     exchange.follow_course()
     server = make_server(exchange, hub_auth, pages)
     server.listen(port, address)
