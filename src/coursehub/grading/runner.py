@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import shutil
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager, suppress
@@ -18,6 +19,7 @@ from threading import Lock
 from typing import Any, Self
 
 from nbgrader.apps import NbGraderAPI
+from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
 from coursehub.errors import CourseHubError
@@ -249,6 +251,8 @@ def _logged(log: Path) -> Iterator[None]:
 
 def _api(make_config: MakeConfig) -> NbGraderAPI:
     logging.getLogger("traitlets").setLevel(logging.ERROR)
+    # Its remarks on each new submission, which concern nbgrader's own code; every row is written.
+    warnings.filterwarnings("ignore", category=SAWarning, module=r"nbgrader\.")
     own_programs_first()
     return NbGraderAPI(config=make_config())
 
