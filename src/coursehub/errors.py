@@ -160,6 +160,16 @@ class NotPossible(ExchangeError):
     """Teams, slots or scores stand otherwise than the request would have it."""
 
 
+class TooOften(ExchangeError):
+    """Somebody asks for something more often than one person can want it.
+
+    Attributes:
+        seconds: After how many it may be asked again; the answer's Retry-After says it too.
+    """
+
+    seconds = 1
+
+
 class TooLarge(ExchangeError):
     """A file, or a hand-in as a whole, is over the limit."""
 
@@ -205,6 +215,7 @@ HTTP_STATUS: dict[type[ExchangeError], int] = {
     NotPossible: 409,
     TooLarge: 413,
     BadSubmission: 422,
+    TooOften: 429,
     ServiceUnavailable: 503,
 }
 """The HTTP status (RFC 9110, section 15) of each kind of `ExchangeError`."""

@@ -6,8 +6,10 @@ stands here is where things lie on this machine. `.env.example` documents the sa
 
 import os
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -64,6 +66,18 @@ class Settings(BaseSettings):
         "http://127.0.0.1:8000",
         description="Where the proxy listens for browsers; in the deployed form the address "
         "that people type.",
+    )
+    subdomains: str = Field(
+        "",
+        description="The hub's name where it has a wildcard beside it, such as hub.example.edu "
+        "with *.hub.example.edu: every server and service then has an origin of its own. It may "
+        "begin with https://; otherwise scheme and port are those of BIND_URL. Empty: one origin "
+        "for all.",
+    )
+    front_proxies: str = Field(
+        "",
+        description="Addresses or ranges of the web servers in front of the proxy, with commas; "
+        "what they say of a client's address is believed.",
     )
     internal_ports: int = Field(
         0,
@@ -151,6 +165,24 @@ class Settings(BaseSettings):
         0, ge=0, description="Minutes of GPU a student may use in a week. 0: no limit."
     )
 
+    @field_validator("subdomains")
+    @classmethod
+    def _hostname(cls, name: str) -> str:
+        address = urlsplit(name if "://" in name else f"//{name}")
+        if name and (address.scheme not in ("", "http", "https") or not address.hostname):
+            raise ValueError("is no name such as hub.example.edu")
+        if name and (address.path.strip("/") or "*" in name):
+            raise ValueError("is a name alone, without path and without *")
+        return name.rstrip("/")
+
+    @field_validator("front_proxies")
+    @classmethod
+    def _networks(cls, text: str) -> str:
+        for part in text.split(","):
+            if part.strip():
+                ip_network(part.strip())
+        return text
+
     @field_validator("state", "site", "course", "course_dir", "exchange", "signing_key", "secrets")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
@@ -208,7 +240,41 @@ class Settings(BaseSettings):
     @property
     def port(self) -> int:
         """The public port, from `bind_url`."""
-        return int(self.bind_url.rstrip("/").rpartition(":")[2])
+        address = urlsplit(self.bind_url)
+        return address.port or (443 if address.scheme == "https" else 80)
+
+    @property
+    def public_url(self) -> str:
+        """The hub's origin as browsers know it, without a slash at the end."""
+        if not self.subdomains or "://" in self.subdomains:
+            return (self.subdomains or self.bind_url).rstrip("/")
+        address = urlsplit(self.bind_url)
+        port = f":{address.port}" if address.port and ":" not in self.subdomains else ""
+        return f"{address.scheme}://{self.subdomains}{port}"
+
+    @property
+    def https(self) -> bool:
+        """Whether browsers come by https."""
+        return self.public_url.startswith("https://")
+
+    @property
+    def host_cookies(self) -> bool:
+        """Whether cookies bear `__Host-`: by https, and where none is shared between origins."""
+        return self.https and bool(self.subdomains)
+
+    @property
+    def course_host(self) -> str:
+        """The name of the course pages' own origin, as JupyterHub makes it; empty without one."""
+        return f"course--service.{urlsplit(self.public_url).hostname}" if self.subdomains else ""
+
+    @property
+    def course_origin(self) -> str:
+        """The origin of the course pages as browsers know it."""
+        if not self.subdomains:
+            return self.public_url
+        address = urlsplit(self.public_url)
+        port = f":{address.port}" if address.port else ""
+        return f"{address.scheme}://{self.course_host}{port}"
 
     @property
     def proxy_api_url(self) -> str:
@@ -234,7 +300,8 @@ class Settings(BaseSettings):
     @property
     def exchange_url(self) -> str:
         """Where a user's server finds the exchange: containers see the proxy only."""
-        base = f"http://proxy:{PROXY_PORT}" if self.form == "containers" else self.course_url
+        proxy = f"http://{self.course_host or 'proxy'}:{PROXY_PORT}"
+        base = proxy if self.form == "containers" else self.course_url
         return f"{base}/services/course/api/"
 
 

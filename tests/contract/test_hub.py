@@ -51,7 +51,7 @@ def server_environments(hub: Deployment) -> dict[str, dict[str, str]]:
     """User name -> environment of the process of every running server of this deployment."""
     found = {}
     for process in psutil.process_iter(["cmdline"]):
-        if "jupyterhub-singleuser" in " ".join(process.info["cmdline"] or ()):
+        if "coursehub.lab.start" in " ".join(process.info["cmdline"] or ()):
             environment = process.environ()
             if environment["HOME"].startswith(str(hub.settings.state)):
                 found[environment["JUPYTERHUB_USER"]] = environment

@@ -22,7 +22,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from coursehub.settings import CHECKOUT
 from tests.deployment import free_port
 
-START = (sys.executable, "-P", "-X", "importtime", "-m", "coursehub.lab.start")
+START = (sys.executable, "-P", "-s", "-X", "importtime", "-m", "coursehub.lab.start")
 # Each of them was there, or came with what was, and costs a start from 5 to 900 ms.
 NEVER_AT_START = {
     "IPython", "alembic", "jupyter_lsp", "lark", "matplotlib", "mistune", "nbconvert", "nbgrader",
@@ -94,6 +94,7 @@ def served(home: Path, config: str = "student") -> Iterator[Server]:
     scopes = json.dumps(["access:servers!server=alice/"])
     environment = {
         "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         "HOME": str(home),
         "JUPYTER_CONFIG_PATH": str(CHECKOUT / "images" / "lab" / config),
         "JUPYTER_DATA_DIR": str(home / ".data"),

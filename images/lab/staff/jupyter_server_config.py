@@ -3,12 +3,14 @@
 from coursehub.exchange.lab import configure_lab
 from coursehub.grading.formgrader import guard_formgrader
 from coursehub.lab.activity import configure_activity
+from coursehub.lab.guard import configure_headers
 from coursehub.lab.lease import configure_lease
 from coursehub.lab.slim import slim
 
 c = get_config()  # noqa: F821
 slim(c)
 configure_lab(c)
+configure_headers(c)
 guard_formgrader(c)
 configure_activity(c)
 configure_lease(c)

@@ -3,6 +3,7 @@
 from coursehub.exchange.lab import ASSIGNMENTS, configure_lab
 from coursehub.grading.formgrader import refuse_formgrader
 from coursehub.lab.activity import configure_activity
+from coursehub.lab.guard import configure_headers
 from coursehub.lab.lease import configure_lease
 from coursehub.lab.postponed import postpone
 from coursehub.lab.slim import slim
@@ -10,6 +11,7 @@ from coursehub.lab.slim import slim
 c = get_config()  # noqa: F821
 slim(c)
 configure_lab(c)
+configure_headers(c)
 refuse_formgrader(c)
 configure_activity(c)
 configure_lease(c)

@@ -225,9 +225,8 @@ def _hand_in(settings: Settings, passwords: dict[str, str]) -> None:
 
 
 def _hand_in_one(settings: Settings, story: Story, password: str) -> None:
-    session = Session(settings.bind_url, story.username, password)
-    api = f"{settings.bind_url}/services/course/api/"
-    with Client(api, session.token()) as client:
+    session = Session(settings.public_url, story.username, password, settings.bind_url)
+    with Client(settings.exchange_url, session.token()) as client:
         name = f"{ASSIGNMENT}.ipynb"
         content = client.files(ASSIGNMENT)[name]
         if not story.untouched:
@@ -297,7 +296,7 @@ def _welcome(settings: Settings, passwords: dict[str, str]) -> None:
         table.add_row(story.username, passwords[story.username], story.name, story.about)
     console.print(table)
     console.print(f"{course.code} {course.title}: today is in week {WEEK} of the term.")
-    console.print(f"Open [bold]{settings.bind_url}[/bold] and sign in as any of them. To try it:")
+    console.print(f"Open [bold]{settings.public_url}[/bold] and sign in as any of them. To try it:")
     console.print(
         "  jia    fetches, solves, validates and submits assignment 1 in the Assignment List\n"
         "  tara   opens the formgrader (menu Nbgrader), grades the written question, releases "

@@ -15,6 +15,7 @@ from coursehub.cli.tick import ticking
 from coursehub.exchange.database import connect
 from coursehub.exchange.deadlines import CourseFile
 from coursehub.exchange.desk import Desk
+from coursehub.floors import require_floors
 from coursehub.settings import load_settings
 
 app = typer.Typer()
@@ -40,6 +41,7 @@ def grader() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     with one_line_errors():
+        require_floors()
         settings = load_settings()
         course_file = CourseFile(settings.course)
     if settings.form == "embedded":

@@ -17,6 +17,7 @@ from coursehub.exchange.ledger import HandIn
 from coursehub.exchange.roster import Person
 from coursehub.exchange.service import Pages
 from coursehub.gradebook.standing import Scores
+from coursehub.headers import cookie_options, transport
 from coursehub.home import pages, sources
 from coursehub.home.regrades import Regrades
 from coursehub.hub.leases import LeaseHistory
@@ -36,7 +37,12 @@ _DEEDS = {
 
 def course_pages(exchange: Exchange, settings: Settings, auth: HubOAuth) -> Pages:
     """What the course service serves beside its API."""
-    return Pages(*pages.routes(home_of(exchange, settings), auth))
+    found = pages.routes(home_of(exchange, settings), auth)
+    browsers = {
+        "transport": transport(https=settings.https, names_below=bool(settings.subdomains)),
+        "xsrf_cookie_kwargs": cookie_options(https=settings.https),
+    }
+    return Pages(found.handlers, {**found.settings, **browsers})
 
 
 def home_of(exchange: Exchange, settings: Settings) -> pages.Home:

@@ -16,9 +16,13 @@ from coursehub.cli.project import open_project
 from coursehub.exchange.exchange import Exchange
 from coursehub.exchange.protocol import SERVICE_NAME, SERVICE_PREFIX
 from coursehub.exchange.service import serve as serve_exchange
+from coursehub.floors import require_floors
+from coursehub.headers import cookie_options
 from coursehub.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
+
+_KNOWN_SECONDS = 10
 app = typer.Typer()
 
 
@@ -26,6 +30,7 @@ app = typer.Typer()
 def hub() -> None:
     """Run the hub until Ctrl-C; in the embedded form with its proxy and the course service."""
     with one_line_errors():
+        require_floors()
         settings = load_settings()
     settings.make_state()
     config = settings.site / "hub" / "jupyterhub_config.py"
@@ -38,6 +43,7 @@ def serve() -> None:
     form = "[%(levelname).1s %(asctime)s course] %(message)s"
     logging.basicConfig(level=logging.INFO, format=form)
     with one_line_errors():
+        require_floors()
         settings = load_settings()
         exchange = Exchange(settings)
     port = int(settings.course_url.rpartition(":")[2])
@@ -57,13 +63,22 @@ def enter_reports(settings: Settings) -> None:
 
 def _hub_auth(settings: Settings) -> HubOAuth:
     """Who the service is to the hub: the hub says so, or where compose started it, the settings."""
+    origin = settings.course_origin if settings.subdomains else ""
+    browsers = {
+        "hub_host": settings.public_url if settings.subdomains else "",
+        "cookie_options": cookie_options(https=settings.https),
+        "cookie_host_prefix_enabled": settings.host_cookies,
+        # Whose token it is, is asked again after so long: a sign-out counts at once.
+        "cache_max_age": _KNOWN_SECONDS,
+    }
     if settings.form == "embedded":
-        return HubOAuth()
+        return HubOAuth(**browsers)
     return HubOAuth(
+        **browsers,
         api_url=f"{settings.hub_url}/hub/api",
         api_token=settings.secret("course_token"),
         access_scopes={"access:services", f"access:services!service={SERVICE_NAME}"},
         base_url=SERVICE_PREFIX,
         oauth_client_id=f"service-{SERVICE_NAME}",
-        oauth_redirect_uri=f"{SERVICE_PREFIX}oauth_callback",
+        oauth_redirect_uri=f"{origin}{SERVICE_PREFIX}oauth_callback",
     )

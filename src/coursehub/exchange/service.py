@@ -8,6 +8,7 @@ import logging
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -16,7 +17,13 @@ from jupyterhub.services.auth import HubAuth
 from pydantic import BaseModel
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
-from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
+from tornado.web import (
+    Application,
+    HTTPError,
+    RequestHandler,
+    StaticFileHandler,
+    stream_request_body,
+)
 
 from coursehub.errors import (
     HTTP_STATUS,
@@ -25,6 +32,7 @@ from coursehub.errors import (
     NotAllowed,
     ServiceUnavailable,
     TooLarge,
+    TooOften,
     as_json,
 )
 from coursehub.exchange.exchange import Exchange, now
@@ -36,6 +44,8 @@ from coursehub.exchange.protocol import (
     read_files,
 )
 from coursehub.exchange.roster import Person
+from coursehub.headers import headers
+from coursehub.rate import Buckets, Rate, say_wait, whole_seconds
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +55,22 @@ _BODY_SECONDS = 120
 _IDLE_SECONDS = 60
 _FOLLOW_SECONDS = 5
 
+RATES = {
+    "hand in": Rate(burst=30, every=timedelta(seconds=10)),
+    "fetch": Rate(burst=120, every=timedelta(seconds=2)),
+    "ask": Rate(burst=600, every=timedelta(seconds=0.2)),
+}
+"""How often one person may do what: many times more than anybody does by hand."""
+
+POLICY = "default-src 'none'; frame-ancestors 'none'"
+
 
 class ApiHandler(RequestHandler):
     """Finds out who asks, before anything of the request's body is read."""
 
     person: Person
+    deed = "ask"
+    """What of `RATES` a request is."""
 
     @property
     def exchange(self) -> Exchange:
@@ -60,6 +81,18 @@ class ApiHandler(RequestHandler):
     async def prepare(self) -> None:
         """Set `person` from the hub token, or refuse."""
         self.person = await self._in_thread(self.exchange.person, await self._username())
+        self._slow_down()
+
+    def _slow_down(self) -> None:
+        """Refuse somebody who asks too often, before anything of it is done."""
+        wait = self.settings["rates"][self.deed].take(self.person.username, now())
+        if wait:
+            error = TooOften(
+                f"you {self.deed} too often",
+                remedy=f"Your work is safe in your own folder; try again in {say_wait(wait)}",
+            )
+            error.seconds = whole_seconds(wait)
+            raise error
 
     async def _username(self) -> str:
         auth: HubAuth = self.settings["hub_auth"]
@@ -89,8 +122,8 @@ class ApiHandler(RequestHandler):
     def set_default_headers(self) -> None:
         """Answers are for the caller alone."""
         self.set_header("Cache-Control", "no-store")
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+        for name, value in (headers(POLICY) | self.settings["transport"]).items():
+            self.set_header(name, value)
 
     def reply(self, message: BaseModel) -> None:
         """Send a protocol message."""
@@ -100,6 +133,8 @@ class ApiHandler(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer every error in the one JSON shape."""
         error = kwargs.get("exc_info", (None, None))[1]
+        if isinstance(error, TooOften):
+            self.set_header("Retry-After", str(error.seconds))
         if isinstance(error, ExchangeError):
             self.set_status(HTTP_STATUS[type(error)])
             self.finish(as_json(error))
@@ -128,6 +163,8 @@ class AssignmentsHandler(ApiHandler):
 class FilesHandler(ApiHandler):
     """The released files of an assignment."""
 
+    deed = "fetch"
+
     async def get(self, name: str) -> None:
         """Send them."""
         files = await self._in_thread(self.exchange.files, self.person, name, now())
@@ -137,6 +174,8 @@ class FilesHandler(ApiHandler):
 @stream_request_body
 class HandInHandler(ApiHandler):
     """Takes a hand-in."""
+
+    deed = "hand in"
 
     async def prepare(self) -> None:
         """Refuse what is too large before reading it."""
@@ -192,6 +231,8 @@ class VisibleTestsHandler(ApiHandler):
 class FeedbackHandler(ApiHandler):
     """The feedback for one hand-in of the person who asks."""
 
+    deed = "fetch"
+
     async def get(self, number: str) -> None:
         """Send its pages."""
         pages = await self._in_thread(self.exchange.feedback, self.person, int(number))
@@ -231,6 +272,15 @@ class UnknownHandler(OpenHandler):
         raise HTTPError(404, reason="There is nothing here")
 
 
+class AssetHandler(StaticFileHandler):
+    """The pages' own scripts and styles."""
+
+    def set_extra_headers(self, path: str) -> None:
+        """As with everything else."""
+        for name, value in (headers(POLICY) | self.settings["transport"]).items():
+            self.set_header(name, value)
+
+
 class Pages(NamedTuple):
     """What the service serves beside its API, made elsewhere.
 
@@ -246,9 +296,15 @@ class Pages(NamedTuple):
 NO_PAGES = Pages()
 
 
-def make_app(exchange: Exchange, hub_auth: HubAuth, pages: Pages = NO_PAGES) -> Application:
+def make_app(
+    exchange: Exchange,
+    hub_auth: HubAuth,
+    pages: Pages = NO_PAGES,
+    rates: Mapping[str, Rate] = MappingProxyType(RATES),
+) -> Application:
     """The service as a tornado application."""
     api = SERVICE_PREFIX + "api/"
+    settings = {"transport": {}, "static_handler_class": AssetHandler, **pages.settings}
     return Application(
         [
             (api + r"assignments", AssignmentsHandler),
@@ -265,7 +321,8 @@ def make_app(exchange: Exchange, hub_auth: HubAuth, pages: Pages = NO_PAGES) -> 
         exchange=exchange,
         hub_auth=hub_auth,
         threads=ThreadPoolExecutor(8, thread_name_prefix="exchange"),
-        **pages.settings,
+        rates={deed: Buckets(rate) for deed, rate in rates.items()},
+        **settings,
     )
 
 
@@ -275,6 +332,7 @@ def make_server(
     pages: Pages = NO_PAGES,
     *,
     body_seconds: float = _BODY_SECONDS,
+    rates: Mapping[str, Rate] = MappingProxyType(RATES),
 ) -> HTTPServer:
     """The service as a server that no request can fill or hold up.
 
@@ -283,9 +341,10 @@ def make_server(
         hub_auth: finds out whose token it is.
         pages: what is served beside the API.
         body_seconds: how long a request's body may take to arrive.
+        rates: how often one person may do what; see `RATES`.
     """
     return HTTPServer(
-        make_app(exchange, hub_auth, pages),
+        make_app(exchange, hub_auth, pages, rates),
         max_body_size=_ENVELOPE,
         body_timeout=body_seconds,
         idle_connection_timeout=_IDLE_SECONDS,

@@ -21,7 +21,13 @@ from coursehub.grading.edits import HANDLERS, templates
 from coursehub.grading.turns import when_free
 
 
-class GuardedFormgraderHandler(FormgraderHandler):
+class _InAFrame:
+    """What JupyterLab shows in a frame, which JupyterHub forbids to all pages of a server."""
+
+    content_security_policy = "frame-ancestors 'self'"
+
+
+class GuardedFormgraderHandler(_InAFrame, FormgraderHandler):
     """The formgrader's entry, which stock nbgrader lets load a configuration by path."""
 
     async def prepare(self) -> None:
@@ -31,7 +37,7 @@ class GuardedFormgraderHandler(FormgraderHandler):
             raise web.HTTPError(403, "The formgrader does not load a configuration by path.")
 
 
-class _TakesTurns:
+class _TakesTurns(_InAFrame):
     """What the formgrader's handlers do beside their own work."""
 
     _turn: IO[bytes] | None = None

@@ -21,6 +21,7 @@ from tornado.web import HTTPError, RequestHandler
 from coursehub.course.model import Course
 from coursehub.course.schedule import say, say_short, time_left
 from coursehub.errors import HTTP_STATUS, CourseHubError, ExchangeError, NotEnrolled
+from coursehub.headers import headers
 from coursehub.home import words
 from coursehub.home.sources import Person
 
@@ -30,16 +31,10 @@ T = TypeVar("T")
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
 
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
-    "img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-}
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 
 # Feedback holds what a student wrote. In a sandbox it has an origin of its own: no script runs, no
 # cookie and no other page is within its reach.
@@ -59,7 +54,17 @@ _TEMPLATES.filters |= {"points": words.points, "task": words.task_of}
 _TEMPLATES.globals |= {"counted": words.count}
 
 
-class PageHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
+class _Guarded(RequestHandler):
+    """Whatever a browser shows of ours."""
+
+    def set_default_headers(self) -> None:
+        """What a browser may do with it; it keeps nothing."""
+        self.set_header("Cache-Control", "no-store")
+        for name, value in (headers(POLICY) | self.settings["transport"]).items():
+            self.set_header(name, value)
+
+
+class PageHandler(HubOAuthenticated, _Guarded):  # type: ignore[misc]
     """A page for a member of the course, who is found out before anything else."""
 
     person: Person
@@ -71,11 +76,6 @@ class PageHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
         """Answer for `home` (`pages.Home`)."""
         self.home = home
         self.hub_auth = self.settings["page_auth"]
-
-    def set_default_headers(self) -> None:
-        """See `HEADERS`."""
-        for name, value in HEADERS.items():
-            self.set_header(name, value)
 
     async def prepare(self) -> None:
         """Set `person` and `now`, or lead to the sign-in page, or refuse."""
@@ -163,7 +163,7 @@ class PageHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
             super().log_exception(typ, value, tb)
 
 
-class CallbackHandler(HubOAuthCallbackHandler):  # type: ignore[misc]
+class CallbackHandler(HubOAuthCallbackHandler, _Guarded):  # type: ignore[misc]
     """Where the hub leads back to after somebody signed in."""
 
     def initialize(self) -> None:

@@ -1,10 +1,13 @@
 """Sign-in for the embedded form: only people on the roster get in, with their own password."""
 
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from jupyterhub.auth import Authenticator
 from traitlets import Any as AnyTrait
 from traitlets import Unicode
+
+from coursehub.hub.attempts import Attempts, Proxies
 
 
 class Member(Protocol):
@@ -34,19 +37,28 @@ class RosterAuthenticator(Authenticator):
 
     people: People = AnyTrait(help="The roster.").tag(config=True)
     course_id = Unicode(help="nbgrader's course id; names the groups.").tag(config=True)
+    proxies: Proxies = AnyTrait(help="Who says where a client is.").tag(config=True)
 
     def __init__(self, **named: Any) -> None:
         """Allow whoever `authenticate` lets through, and own groups and roles."""
         super().__init__(**named)
+        self.attempts = Attempts()
         self.allow_all = True
         self.manage_groups = True
         self.manage_roles = True
 
-    async def authenticate(self, _handler: Any, data: dict[str, str]) -> dict[str, Any] | None:
-        """The person and their groups, or None when name and password do not fit."""
+    async def authenticate(self, handler: Any, data: dict[str, str]) -> dict[str, Any] | None:
+        """The person and their groups, or None when name and password do not fit.
+
+        Raises:
+            TooManyAttempts: when too many sign-ins failed before.
+        """
         username = self.normalize_username(data["username"].strip())
+        address = await self.proxies.client(handler.request)
+        attempt = self.attempts.begin(username, address, datetime.now(UTC))
         if not self.people.check_password(username, data["password"]):
             return None
+        attempt.succeeded(datetime.now(UTC))
         member = self.people.find(username)
         return member and {
             "name": username,

@@ -17,6 +17,7 @@ from jupyterhub.app import JupyterHub
 from traitlets import Float, List
 
 from coursehub.errors import SpawnError
+from coursehub.hub.browsers import keep_to_own_name
 from coursehub.hub.gpus import GpuPool
 from coursehub.hub.leases import for_grading
 from coursehub.hub.networks import PROJECT, USER
@@ -47,6 +48,12 @@ class ClockedHub(JupyterHub):  # type: ignore[misc]
         for beat in self.first:
             await beat(self)
         return await super().init_spawners()
+
+    def init_tornado_application(self) -> None:
+        """Make the hub's pages, which are the hub's name's alone where others have their own."""
+        super().init_tornado_application()
+        if self.subdomain_host:
+            keep_to_own_name(self.tornado_application, self.subdomain_host)
 
     async def start(self) -> None:
         """Start the hub, then the clock."""

@@ -1,9 +1,12 @@
 """The hub's configuration, one function a section; `hub/jupyterhub_config.py` only calls it."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from coursehub.course.model import Course
+from coursehub.hub.attempts import Proxies
 from coursehub.hub.auth import People, RosterAuthenticator
+from coursehub.hub.browsers import ToServiceHandler, configure_browsers
 from coursehub.hub.deployed import Surroundings, configure_deployed
 from coursehub.hub.embedded import configure_embedded
 from coursehub.hub.spawner import WARNING
@@ -24,9 +27,12 @@ def configure_hub(
     c.JupyterHub.bind_url = settings.bind_url
     c.JupyterHub.db_url = settings.hub_database
     c.ConfigurableHTTPProxy.api_url = settings.proxy_api_url
-    _sign_in(c, course, people)
+    configure_browsers(c, settings)
+    _sign_in(c, settings, course, people)
     _rights(c)
     c.JupyterHub.services = []
+    c.JupyterHub.extra_handlers = []
+    c.Spawner.disable_user_config = True
     if settings.form == "containers":
         service = configure_deployed(c, settings, course, people, surroundings)
     else:
@@ -37,16 +43,22 @@ def configure_hub(
     _pages(c, settings, course)
 
 
-def _sign_in(c: Any, course: Course, people: People) -> None:
+def _sign_in(c: Any, settings: Settings, course: Course, people: People) -> None:
     c.JupyterHub.authenticator_class = RosterAuthenticator
     c.RosterAuthenticator.people = people
     c.RosterAuthenticator.course_id = course.id
+    proxy = str(urlsplit(settings.proxy_api_url).hostname)
+    c.RosterAuthenticator.proxies = Proxies(proxy, settings.front_proxies)
 
 
 def _rights(c: Any) -> None:
-    """Least privilege: a server's token reaches its own server and the exchange, no more."""
+    """Least privilege: a server's token reaches its own server and the exchange, no more.
+
+    Nobody shares a server: what JupyterHub calls `self` is spelt out without that.
+    """
+    own = ("read:users", "users:activity", "servers", "tokens", "access:servers")
     c.JupyterHub.load_roles = [
-        {"name": "user", "scopes": ["self", _USE_EXCHANGE]},
+        {"name": "user", "scopes": [*(f"{scope}!user" for scope in own), _USE_EXCHANGE]},
         {
             "name": "server",
             "scopes": ["users:activity!user", "access:servers!server", _USE_EXCHANGE],
@@ -61,6 +73,14 @@ def _rights(c: Any) -> None:
 def _pages(c: Any, settings: Settings, course: Course) -> None:
     # What people see first when they have signed in; from there one button opens JupyterLab.
     c.JupyterHub.default_url = f"/services/{SERVICE}/"
+    if settings.subdomains:
+        c.JupyterHub.default_url = f"{settings.course_origin}/services/{SERVICE}/"
+        to_course = (
+            rf"/services/({SERVICE}/.*)",
+            ToServiceHandler,
+            {"origin": settings.course_origin},
+        )
+        c.JupyterHub.extra_handlers += [to_course]
     c.JupyterHub.template_paths = [str(settings.site / "hub" / "templates")]
     c.JupyterHub.template_vars = {
         "course_title": f"{course.code} {course.title}",

@@ -180,7 +180,7 @@ class ContainerSpawner(DockerSpawner):
         env["OMP_NUM_THREADS"] = str(max(1, int(self.cpu_limit)))
         env |= report_environment(self.settings)
         if self.settings.internet:
-            env |= egress()
+            env |= egress(self.settings.course_host)
         if self._lease:
             env |= self._lease.environment
         if self.role == "staff":

@@ -110,7 +110,7 @@ def _servers(c: Any, settings: Settings, course: Course, networks: Networks) -> 
 def _gpus(c: Any, settings: Settings, pool: GpuPool, profiles: Profiles) -> None:
     c.ContainerSpawner.pool = pool
     c.ContainerSpawner.options_form = lambda spawner: profiles.options_form(spawner)
-    c.JupyterHub.extra_handlers = extra_handlers(pool)
+    c.JupyterHub.extra_handlers += extra_handlers(pool)
 
 
 def _clock(c: Any, settings: Settings, engine: Engine, surroundings: Surroundings) -> None:

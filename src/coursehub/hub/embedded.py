@@ -1,7 +1,6 @@
 """The embedded form: hub, proxy and services on loopback, servers as local processes."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 from jupyterhub.services import service
@@ -48,7 +47,7 @@ def _network(c: Any, settings: Settings) -> None:
     # Validate answers only when the whole notebook has run.
     patience = str(ANSWER_SECONDS * 1000)
     c.ConfigurableHTTPProxy.command = [
-        str(Path(sys.executable).parent / "configurable-http-proxy"),
+        *(sys.executable, "-m", "coursehub.hub.localproxy"),
         *("--timeout", patience, "--proxy-timeout", patience),
     ]
     c.ConfigurableHTTPProxy.pid_file = str(settings.state / "proxy.pid")

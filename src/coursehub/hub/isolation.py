@@ -104,11 +104,15 @@ def staff_mounts(project: str, course_id: str) -> list[dict[str, Any]]:
     ]
 
 
-def egress() -> dict[str, str]:
-    """The way to the internet as a server is told, in the two spellings programs look for."""
+def egress(course_host: str = "") -> dict[str, str]:
+    """The way to the internet as a server is told, in the two spellings programs look for.
+
+    Args:
+        course_host: the name at which the course service is found, where it has one of its own.
+    """
     upper = {
         "HTTP_PROXY": "http://egress:3128",
         "HTTPS_PROXY": "http://egress:3128",
-        "NO_PROXY": "proxy,hub,localhost,127.0.0.1",
+        "NO_PROXY": ",".join(filter(None, ("proxy", "hub", course_host, "localhost", "127.0.0.1"))),
     }
     return upper | {name.lower(): value for name, value in upper.items()}

@@ -56,6 +56,8 @@ class Networks:
         self._client = client
         self._project = settings.project
         self._internet = settings.internet
+        # Where the proxy goes by host name it has the course service's too.
+        self._aliases = {"proxy": ["proxy", *filter(None, [settings.course_host])]}
         self._range = _range(settings.user_subnets)
         self._choosing = threading.Lock()
 
@@ -144,7 +146,7 @@ class Networks:
         wanted = self._wanted(network.attrs.get("Labels") or {})
         for service in services:
             if service.name in wanted and network.name not in service.networks:
-                _connect(network, service)
+                _connect(network, service, self._aliases.get(service.name, [service.name]))
 
     def _wanted(self, labels: dict[str, str]) -> set[str]:
         staff = {"db"} if labels.get(ROLE) == "staff" else set()
@@ -197,10 +199,10 @@ def _range(text: str) -> IPv4Network:
     return network
 
 
-def _connect(network: Network, service: Service) -> None:
+def _connect(network: Network, service: Service, aliases: list[str]) -> None:
     """Connect a service that may be on the network by now, or may just have ended."""
     try:
-        network.connect(service.id, aliases=[service.name])
+        network.connect(service.id, aliases=aliases)
     except APIError as error:
         log.info("%s was not connected to %s: %s", service.name, network.name, error)
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -79,12 +80,17 @@ def require_free_ports(settings: Settings) -> None:
 def _await_answer(process: subprocess.Popen[bytes], settings: Settings) -> None:
     """Wait for hub and course service through the proxy, as a browser would reach them."""
     deadline = time.monotonic() + _START_SECONDS
-    paths = ["/hub/api/", "/services/course/api/health"]
+    origins = {
+        "/hub/api/": settings.public_url,
+        "/services/course/api/health": settings.course_origin,
+    }
+    paths = list(origins)
     with httpx.Client(base_url=settings.bind_url, trust_env=False, timeout=5) as client:
         while paths:
             time.sleep(_POLL_SECONDS)
+            host = urlsplit(origins[paths[0]]).netloc
             try:
-                if client.get(paths[0]).is_success:
+                if client.get(paths[0], headers={"Host": host}).is_success:
                     paths.pop(0)
                     continue
             except httpx.TransportError:

@@ -8,29 +8,51 @@ import httpx
 from coursehub.errors import SpawnError
 
 
+class AtOneAddress(httpx.HTTPTransport):
+    """Finds every name at one address, as browsers do those that end in .localhost."""
+
+    def __init__(self, address: str) -> None:
+        """Go to `address`, an http URL of host and port, whatever is asked for."""
+        super().__init__()
+        self._address = httpx.URL(address)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request there; its Host header says what it was meant for."""
+        where = {"scheme": self._address.scheme, "host": self._address.host}
+        request.url = request.url.copy_with(**where, port=self._address.port)
+        return super().handle_request(request)
+
+
 class Session:
     """A signed-in browser's worth of cookies."""
 
-    def __init__(self, url: str, username: str, password: str) -> None:
+    def __init__(self, url: str, username: str, password: str, address: str | None = None) -> None:
         """Sign in.
 
         Args:
             url: the hub's public URL.
             username: who.
             password: theirs.
+            address: where that URL's name, and those below it, are found; None: by their names.
 
         Raises:
             SpawnError: when the hub refuses.
         """
         self.username = username
-        self.http = httpx.Client(base_url=url, follow_redirects=False, trust_env=False, timeout=60)
+        self.http = httpx.Client(
+            base_url=url,
+            follow_redirects=False,
+            trust_env=False,
+            timeout=60,
+            transport=AtOneAddress(address) if address else None,
+        )
         form = self.http.get("/hub/login")
         self.http.post(
             "/hub/login",
             data={"username": username, "password": password, "_xsrf": _xsrf(form.text)},
         )
         names = [cookie.name for cookie in self.http.cookies.jar]
-        if not any(name.startswith("jupyterhub-hub-login") for name in names):
+        if not any(name.endswith("jupyterhub-hub-login") for name in names):
             raise SpawnError(
                 f"the hub does not let {username} in", remedy="Check name and password"
             )

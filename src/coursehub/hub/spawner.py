@@ -1,6 +1,7 @@
 """Servers of the embedded form: local processes with a home folder each. They isolate nothing."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ class EmbeddedSpawner(SimpleLocalProcessSpawner):
         super().__init__(**named)
         self.home_dir = str(self.settings.state / "homes" / self.user.name)
         self.default_url = "/lab"
+        # As in the images; -s: nor does what they installed for themselves end up in the server.
+        self.cmd = [sys.executable, "-P", "-s", "-m", "coursehub.lab.start"]
 
     def user_env(self, env: dict[str, str]) -> dict[str, str]:
         """The environment of this user's server: nothing of the hub's own."""

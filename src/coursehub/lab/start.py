@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
+from coursehub.lab.guard import ignore_home
+
 # The hub's side of the package `jupyterhub`: its database, its roles, its pages.
 OF_THE_HUB = (
     "jupyterhub.handlers",
@@ -59,6 +61,7 @@ def main() -> None:
     """Run the server until it is told to stop; arguments are those of `jupyterhub-singleuser`."""
     gc.set_threshold(_COLLECT_EVERY)
     sys.modules.update(dict.fromkeys(UNUSED))  # None: importing it says that it is not installed
+    ignore_home()
     with absent(OF_THE_HUB):
         from jupyterhub.singleuser.extension import JupyterHubSingleUser
     JupyterHubSingleUser.launch_instance()

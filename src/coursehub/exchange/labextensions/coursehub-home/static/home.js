@@ -10,7 +10,7 @@
 
   const address = () => {
     const config = JSON.parse(document.getElementById("jupyter-config-data").textContent);
-    return `${(config.hubPrefix || "/hub/").replace(/hub\/$/, "")}services/course/`;
+    return `${config.hubHost || ""}${(config.hubPrefix || "/hub/").replace(/hub\/$/, "")}services/course/`;
   };
 
   const activate = () => {
