@@ -257,6 +257,34 @@ class Settings(BaseSettings):
         return tuple(self.sign_in.split(","))
 
     @property
+    def oidc_secret(self) -> str:
+        """The client's secret, as the identity provider gave it.
+
+        Raises:
+            SettingsError: when there is none.
+        """
+        path = Path(str(self.oidc_secret_file))
+        try:
+            secret = path.read_text().strip()
+        except OSError as error:
+            secret, problem = "", error.strerror
+        else:
+            problem = "it is empty"
+        if not secret:
+            raise SettingsError(
+                f"the secret of the identity provider's client is not in {path} ({problem})",
+                key="COURSEHUB_OIDC_SECRET_FILE",
+                remedy="Put it into a file of mode 0600, and name that file",
+            )
+        return secret
+
+    @property
+    def oidc_required(self) -> dict[str, str]:
+        """Claim -> the value that it must have."""
+        pairs = [each.partition("=") for each in self.oidc_require.split(",") if each.strip()]
+        return {name.strip(): value.strip() for name, _, value in pairs}
+
+    @property
     def port(self) -> int:
         """The public port, from `bind_url`."""
         return int(self.bind_url.rstrip("/").rpartition(":")[2])

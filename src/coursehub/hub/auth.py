@@ -42,6 +42,9 @@ class People(Protocol):
     def find(self, username: str) -> Member | None:
         """The active person of that name."""
 
+    def everyone(self) -> Sequence[Member]:
+        """All active people."""
+
     def check_password(self, username: str, password: str) -> bool:
         """Whether the password is theirs."""
 
@@ -74,7 +77,7 @@ class RosterAuthenticator(Authenticator):
     """Lets in who is on the roster; groups and roles follow the roster, at every sign-in and after.
 
     The base of all ways to sign in. Somebody who was dropped is asked to sign in again by
-    their next request, and cannot; `hub.dropping` takes away what they have without one.
+    their next request, and cannot; `hub.membership` takes away what they have without one.
     """
 
     people: People = AnyTrait(help="The roster.").tag(config=True)

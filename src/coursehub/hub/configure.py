@@ -3,9 +3,11 @@
 from typing import Any
 
 from coursehub.course.model import Course
+from coursehub.errors import SettingsError
 from coursehub.hub.auth import People
 from coursehub.hub.deployed import Surroundings, configure_deployed
 from coursehub.hub.embedded import configure_embedded
+from coursehub.hub.membership import follow_roster
 from coursehub.hub.signin import SignIn
 from coursehub.hub.spawner import WARNING
 from coursehub.settings import Settings
@@ -44,6 +46,29 @@ def _sign_in(c: Any, settings: Settings, course: Course, people: People) -> None
     # For each way: all are RosterAuthenticators.
     c.RosterAuthenticator.people = people
     c.RosterAuthenticator.course_id = course.id
+    c.ClockedHub.beats = [follow_roster(people, course.id)]
+    if "oidc" in settings.ways:
+        _oidc(c, settings)
+
+
+def _oidc(c: Any, settings: Settings) -> None:
+    for name in ("oidc_issuer", "oidc_client"):
+        if not getattr(settings, name):
+            raise SettingsError(
+                "signing in by OpenID Connect needs it",
+                key=f"COURSEHUB_{name.upper()}",
+                remedy="See docs/sign-in.md, or take oidc out of COURSEHUB_SIGN_IN",
+            )
+    ours = c.OidcAuthenticator
+    ours.issuer = settings.oidc_issuer
+    ours.client_id = settings.oidc_client
+    ours.client_secret = settings.oidc_secret
+    ours.login_service = settings.oidc_name
+    ours.scope = settings.oidc_scopes.split()
+    ours.home = settings.bind_url.rstrip("/")
+    ours.oauth_callback_url = f"{ours.home}/hub/oauth_callback"
+    ours.claim, ours.match = settings.oidc_claim, settings.oidc_match
+    ours.verified, ours.require = settings.oidc_verified, settings.oidc_required
 
 
 def _rights(c: Any) -> None:
