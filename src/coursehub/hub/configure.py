@@ -4,11 +4,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from coursehub.course.model import Course
+from coursehub.errors import SettingsError
 from coursehub.hub.attempts import Proxies
-from coursehub.hub.auth import People, RosterAuthenticator
+from coursehub.hub.auth import People
 from coursehub.hub.browsers import ToServiceHandler, configure_browsers
 from coursehub.hub.deployed import Surroundings, configure_deployed
 from coursehub.hub.embedded import configure_embedded
+from coursehub.hub.membership import follow_roster
+from coursehub.hub.signin import SignIn
 from coursehub.hub.spawner import WARNING
 from coursehub.settings import Settings
 
@@ -44,11 +47,36 @@ def configure_hub(
 
 
 def _sign_in(c: Any, settings: Settings, course: Course, people: People) -> None:
-    c.JupyterHub.authenticator_class = RosterAuthenticator
+    c.JupyterHub.authenticator_class = SignIn
+    c.SignIn.kinds = list(settings.ways)
+    # For each way: all are RosterAuthenticators.
     c.RosterAuthenticator.people = people
     c.RosterAuthenticator.course_id = course.id
     proxy = str(urlsplit(settings.proxy_api_url).hostname)
-    c.RosterAuthenticator.proxies = Proxies(proxy, settings.front_proxies)
+    c.PasswordAuthenticator.proxies = Proxies(proxy, settings.front_proxies)
+    c.ClockedHub.beats = [follow_roster(people, course.id)]
+    if "oidc" in settings.ways:
+        _oidc(c, settings)
+
+
+def _oidc(c: Any, settings: Settings) -> None:
+    for name in ("oidc_issuer", "oidc_client"):
+        if not getattr(settings, name):
+            raise SettingsError(
+                "signing in by OpenID Connect needs it",
+                key=f"COURSEHUB_{name.upper()}",
+                remedy="See docs/sign-in.md, or take oidc out of COURSEHUB_SIGN_IN",
+            )
+    ours = c.OidcAuthenticator
+    ours.issuer = settings.oidc_issuer
+    ours.client_id = settings.oidc_client
+    ours.client_secret = settings.oidc_secret
+    ours.login_service = settings.oidc_name
+    ours.scope = settings.oidc_scopes.split()
+    ours.home = settings.bind_url.rstrip("/")
+    ours.oauth_callback_url = f"{ours.home}/hub/oauth_callback"
+    ours.claim, ours.match = settings.oidc_claim, settings.oidc_match
+    ours.verified, ours.require = settings.oidc_verified, settings.oidc_required
 
 
 def _rights(c: Any) -> None:
@@ -84,5 +112,6 @@ def _pages(c: Any, settings: Settings, course: Course) -> None:
     c.JupyterHub.template_paths = [str(settings.site / "hub" / "templates")]
     c.JupyterHub.template_vars = {
         "course_title": f"{course.code} {course.title}",
+        "contact": course.staff[0],
         "announcement": WARNING if settings.form == "embedded" else "",
     }

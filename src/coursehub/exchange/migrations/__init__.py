@@ -11,19 +11,20 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine
 
-# The hub signs people in, lends GPUs and asks who has handed in. The grader and all other staff
-# read what nbgrader's configuration and the clock need: who somebody is (never a password), until
-# when somebody has more time and since when (never why), what was done and approved. Staff ask for
-# gradings by an assignment and a student alone, say how long they wait, and read what came of it;
-# the rest is the grader's to write. The grader does what the clock has to do and says so, enters
-# what staff approve in its shell, and changes nothing in the journal. It asks the hub for GPUs, and
-# the hub alone says which. Staff commands about teams, slots and scores run beside the grader and
-# may change those. Reports come in by the course service alone; only what their check found is
-# written again. No team and no report is ever removed.
+# The hub signs people in, notes whose account it was, lends GPUs and asks who has handed in. The
+# grader and all other staff read what nbgrader's configuration and the clock need: who somebody is
+# (never a password), until when somebody has more time and since when (never why), what was done
+# and approved. Staff ask for gradings by an assignment and a student alone, say how long they wait,
+# and read what came of it; the rest is the grader's to write. The grader does what the clock has to
+# do and says so, enters what staff approve in its shell, and changes nothing in the journal. It
+# asks the hub for GPUs, and the hub alone says which. Staff commands about teams, slots and scores
+# run beside the grader and may change those. Reports come in by the course service alone; only what
+# their check found is written again. No team and no report is ever removed.
 GRANTS = """
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM hub, grader, graders;
 GRANT USAGE ON SCHEMA public TO hub, grader, graders;
 GRANT SELECT ON people, extensions, ledger TO hub;
+GRANT SELECT, INSERT ON identities TO hub;
 GRANT SELECT, INSERT, UPDATE ON gpu_leases TO hub;
 GRANT USAGE ON SEQUENCE gpu_leases_id_seq TO hub;
 GRANT SELECT, DELETE, UPDATE (seen, device, until, problem) ON gpu_requests TO hub;
