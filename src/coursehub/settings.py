@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     signing_key: Path | None = Field(
         None, description="Ed25519 key that signs receipts. Default: STATE/receipts.key."
     )
+    lti_keys: Path | None = Field(
+        None, description="RSA keys of the connection with the LMS. Default: STATE/lti_keys.json."
+    )
     bind_url: str = Field(
         "http://127.0.0.1:8000",
         description="Where the proxy listens for browsers; in the deployed form the address "
@@ -118,6 +121,27 @@ class Settings(BaseSettings):
     )
     oidc_require: str = Field(
         "", description="Claims that must have a value, by commas, such as hd=u.nus.edu."
+    )
+    lti_claim: str = Field(
+        "lis.person_sourcedid",
+        description="What of an LMS's message tells who somebody is: lis.person_sourcedid, email, "
+        "custom.NAME; nothing that students can change there.",
+    )
+    lti_match: Literal["email", "username", "number"] = Field(
+        "number", description="The roster's column in which LTI_CLAIM is looked for."
+    )
+    lti_enrol: bool = Field(
+        False,
+        description="Whether people whom the roster does not have are entered when they come from "
+        "our course of the LMS, as what they are there.",
+    )
+    lti_private: bool = Field(
+        False, description="Whether the LMS may be on a private network, and without TLS."
+    )
+    lti11_file: Path | None = Field(
+        None,
+        description="File with keys and secrets of LTI 1.1, a pair on each line. "
+        "Default: SECRETS/lti11_consumers.",
     )
     hand_in_bytes: int = Field(
         20_000_000, gt=0, description="Largest hand-in the exchange accepts, in bytes."
@@ -226,8 +250,8 @@ class Settings(BaseSettings):
         return ",".join(wanted)
 
     @field_validator(
-        "state", "site", "course", "course_dir", "exchange", "signing_key", "secrets",
-        "oidc_secret_file",
+        "state", "site", "course", "course_dir", "exchange", "signing_key", "lti_keys", "secrets",
+        "oidc_secret_file", "lti11_file",
     )  # fmt: skip
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
@@ -243,8 +267,10 @@ class Settings(BaseSettings):
             "database": database,
             "gradebook": gradebook,
             "signing_key": self.state / "receipts.key",
+            "lti_keys": self.state / "lti_keys.json",
             "secrets": self.state / "secrets",
             "oidc_secret_file": (self.secrets or self.state / "secrets") / "oidc_secret",
+            "lti11_file": (self.secrets or self.state / "secrets") / "lti11_consumers",
             "hub_database": f"sqlite:///{self.state / 'hub.sqlite'}",
         }
         for name, value in defaults.items():

@@ -5,7 +5,7 @@ Every way of signing in (`hub.signin`) is an authenticator that ends in `RosterA
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -53,6 +53,9 @@ class People(Protocol):
 
     def link(self, issuer: str, subject: str, username: str, now: datetime) -> bool:
         """Whether this account of that issuer is theirs; the first one to come is, for good."""
+
+    def enter(self, told: Mapping[str, str]) -> Member:
+        """Put somebody on the roster whom an LMS vouches for."""
 
 
 class Refused(web.HTTPError):

@@ -10,9 +10,11 @@ from coursehub.hub.auth import People
 from coursehub.hub.browsers import ToServiceHandler, configure_browsers
 from coursehub.hub.deployed import Surroundings, configure_deployed
 from coursehub.hub.embedded import configure_embedded
+from coursehub.hub.lti11 import read_consumers
 from coursehub.hub.membership import follow_roster
 from coursehub.hub.signin import SignIn
 from coursehub.hub.spawner import WARNING
+from coursehub.lti.tool import Tool
 from coursehub.settings import Settings
 
 SERVICE = "course"
@@ -25,6 +27,7 @@ def configure_hub(
     course: Course,
     people: People,
     surroundings: Surroundings,
+    tool: Tool,
 ) -> None:
     """Fill JupyterHub's configuration `c` for the form that `settings` name."""
     c.JupyterHub.bind_url = settings.bind_url
@@ -32,6 +35,7 @@ def configure_hub(
     c.ConfigurableHTTPProxy.api_url = settings.proxy_api_url
     configure_browsers(c, settings)
     _sign_in(c, settings, course, people)
+    _lms(c, settings, tool)
     _rights(c)
     c.JupyterHub.services = []
     c.JupyterHub.extra_handlers = []
@@ -77,6 +81,15 @@ def _oidc(c: Any, settings: Settings) -> None:
     ours.oauth_callback_url = f"{ours.home}/hub/oauth_callback"
     ours.claim, ours.match = settings.oidc_claim, settings.oidc_match
     ours.verified, ours.require = settings.oidc_verified, settings.oidc_required
+
+
+def _lms(c: Any, settings: Settings, tool: Tool) -> None:
+    # For both versions: what is set here is theirs too.
+    c.LmsAuthenticator.tool = tool
+    c.LmsAuthenticator.claim, c.LmsAuthenticator.match = settings.lti_claim, settings.lti_match
+    c.Lti13Authenticator.enrol = settings.lti_enrol
+    if "lti11" in settings.ways:
+        c.Lti11Authenticator.consumers = read_consumers(settings.lti11_file)
 
 
 def _rights(c: Any) -> None:

@@ -14,6 +14,8 @@ from traitlets import List, Unicode
 
 from coursehub.hub.attempts import Attempts, Proxies
 from coursehub.hub.auth import RosterAuthenticator
+from coursehub.hub.lti import Lti13Authenticator
+from coursehub.hub.lti11 import Lti11Authenticator
 from coursehub.hub.oidc import OidcAuthenticator
 
 
@@ -50,6 +52,8 @@ class PasswordAuthenticator(RosterAuthenticator):
 AUTHENTICATORS: dict[str, type[RosterAuthenticator]] = {
     "password": PasswordAuthenticator,
     "oidc": OidcAuthenticator,
+    "lti13": Lti13Authenticator,
+    "lti11": Lti11Authenticator,
 }
 """The way to sign in, as `COURSEHUB_SIGN_IN` calls it, and its authenticator."""
 

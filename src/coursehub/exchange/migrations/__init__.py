@@ -20,6 +20,9 @@ from sqlalchemy import Connection, Engine
 # asks the hub for GPUs, and the hub alone says which. Staff commands about teams, slots and scores
 # run beside the grader and may change those. Reports come in by the course service alone; only what
 # their check found is written again. No team and no report is ever removed.
+# Launches of the LMS are the hub's: it spends nonces, learns courses and links, and enters people
+# whom an LMS vouches for; a password, a role or a person's name it never changes. Who is trusted is
+# said beside the grader, or by an invitation.
 GRANTS = """
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM hub, grader, graders;
 GRANT USAGE ON SCHEMA public TO hub, grader, graders;
@@ -31,7 +34,7 @@ GRANT SELECT, DELETE, UPDATE (seen, device, until, problem) ON gpu_requests TO h
 GRANT SELECT, DELETE, INSERT (asked_by, asked_at, awaited_until),
       UPDATE (awaited_until) ON gpu_requests TO grader;
 GRANT USAGE ON SEQUENCE gpu_requests_id_seq TO grader;
-GRANT SELECT ON ledger TO grader;
+GRANT SELECT ON ledger, identities TO grader;
 GRANT SELECT (username, number, name, email, role, active) ON people TO grader, graders;
 GRANT SELECT (id, username, assignment, until, granted_at) ON extensions TO grader, graders;
 GRANT SELECT ON gradings, grading_services TO graders;
@@ -48,6 +51,17 @@ GRANT USAGE ON SEQUENCE journal_number_seq TO grader;
 GRANT SELECT, INSERT, UPDATE ON teams TO grader;
 GRANT SELECT, INSERT, UPDATE, DELETE ON members, invitations, slots, swaps, scores TO grader;
 GRANT SELECT, UPDATE (findings) ON reports TO grader;
+GRANT INSERT (username, number, name, email, role, active) ON people TO hub;
+GRANT SELECT, INSERT ON lti_platforms, lti_deployments TO hub;
+GRANT SELECT, INSERT, UPDATE ON lti_contexts, lti_resource_links TO hub;
+GRANT SELECT, INSERT, DELETE ON lti_nonces TO hub;
+GRANT SELECT, UPDATE (used_at) ON lti_invitations TO hub;
+GRANT INSERT, SELECT (number) ON journal TO hub;
+GRANT SELECT, INSERT, UPDATE, DELETE ON lti_platforms, lti_deployments, lti_contexts,
+      lti_resource_links, lti_invitations TO grader;
+GRANT USAGE ON SEQUENCE journal_number_seq TO hub;
+GRANT USAGE ON SEQUENCE lti_platforms_number_seq, lti_deployments_number_seq,
+      lti_contexts_number_seq, lti_resource_links_number_seq TO hub, grader;
 """
 
 
