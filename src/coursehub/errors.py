@@ -23,6 +23,7 @@
     │   ├── OutOfMemory
     │   ├── NoGpu                a hand-in needs one and gets none
     │   └── SandboxUnavailable
+    ├── LtiError                 the connection with the LMS is not as it should be
     └── PassbackError            the LMS did not take the marks
 
 ``str(error)`` is one line: ``file: key: problem. Remedy.``
@@ -190,6 +191,10 @@ class NoGpu(SandboxError):
 
 class SandboxUnavailable(SandboxError):
     """No sandbox could be started."""
+
+
+class LtiError(CourseHubError):
+    """A platform, a key or an invitation of the LMS's connection is wrong or missing."""
 
 
 class PassbackError(CourseHubError):

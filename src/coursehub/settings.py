@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     signing_key: Path | None = Field(
         None, description="Ed25519 key that signs receipts. Default: STATE/receipts.key."
     )
+    lti_keys: Path | None = Field(
+        None, description="RSA keys of the connection with the LMS. Default: STATE/lti_keys.json."
+    )
     bind_url: str = Field(
         "http://127.0.0.1:8000",
         description="Where the proxy listens for browsers; in the deployed form the address "
@@ -151,7 +154,9 @@ class Settings(BaseSettings):
         0, ge=0, description="Minutes of GPU a student may use in a week. 0: no limit."
     )
 
-    @field_validator("state", "site", "course", "course_dir", "exchange", "signing_key", "secrets")
+    @field_validator(
+        "state", "site", "course", "course_dir", "exchange", "signing_key", "lti_keys", "secrets"
+    )
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()
@@ -166,6 +171,7 @@ class Settings(BaseSettings):
             "database": database,
             "gradebook": gradebook,
             "signing_key": self.state / "receipts.key",
+            "lti_keys": self.state / "lti_keys.json",
             "secrets": self.state / "secrets",
             "hub_database": f"sqlite:///{self.state / 'hub.sqlite'}",
         }

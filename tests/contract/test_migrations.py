@@ -15,6 +15,7 @@ from coursehub.exchange import database, migrations
 from coursehub.exchange.database import connect, extensions, people
 from coursehub.home import regrades
 from coursehub.hub import leases, requests
+from coursehub.lti import tables as lti
 from coursehub.project import tables
 from tests.postgres import Postgres
 
@@ -63,7 +64,7 @@ def on_postgres(postgres: Postgres) -> Engine:
 
 def differences(engine: Engine) -> list[object]:
     """What the tables lack of the code's, or the other way round."""
-    parts = (database, journal, leases, requests, tables, regrades)
+    parts = (database, journal, leases, requests, tables, regrades, lti)
     expected = [each.metadata for each in parts]
     with engine.connect() as connection:
         options = {"compare_type": True, "compare_server_default": True}
@@ -141,9 +142,23 @@ def test_what_the_other_roles_may_do(postgres: Postgres) -> None:
         ("grader", "UPDATE clock SET done_at = now() RETURNING 1"),
         ("grader", f"{APPROVE} RETURNING 1"),
         ("graders", "SELECT * FROM clock, approvals"),
+        ("hub", "INSERT INTO lti_nonces VALUES ('one', now()) RETURNING 1"),
+        ("hub", "DELETE FROM lti_nonces RETURNING 1"),
+        ("hub", "INSERT INTO lti_people VALUES ('https://lms', '7', 'bob', now()) RETURNING 1"),
+        ("hub", "UPDATE lti_contexts SET ours = true RETURNING 1"),
+        ("hub", "UPDATE lti_invitations SET used_at = now() RETURNING 1"),
+        ("hub", f"{WRITE} RETURNING number"),
+        ("grader", "DELETE FROM lti_platforms RETURNING 1"),
+        ("grader", "SELECT * FROM lti_people"),
     }  # fmt: skip
     refused = {
         ("hub", "UPDATE people SET role = 'instructor' RETURNING 1"),
+        ("hub", "INSERT INTO people (username, password) VALUES ('bob', 'a hash')"),
+        ("hub", "UPDATE lti_people SET username = 'alice' RETURNING 1"),
+        ("hub", "UPDATE lti_platforms SET jwks_url = 'https://evil' RETURNING 1"),
+        ("hub", "SELECT why FROM journal"),
+        ("grader", "SELECT * FROM lti_nonces"),
+        ("graders", "SELECT * FROM lti_people"),
         ("hub", "DELETE FROM ledger RETURNING 1"),
         ("hub", f"{ASK_FOR_A_GPU} RETURNING id"),
         ("grader", "UPDATE gpu_requests SET device = 'gpu' RETURNING 1"),

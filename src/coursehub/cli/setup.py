@@ -11,6 +11,7 @@ import typer
 from coursehub.cli.course import one_line_errors
 from coursehub.course.load import load_course
 from coursehub.exchange.receipts import SigningKey
+from coursehub.lti.keys import Keys
 from coursehub.settings import load_settings
 
 app = typer.Typer()
@@ -65,7 +66,18 @@ def make_secrets(folder: Path) -> list[str]:
         made.append("course/receipts.key")
     published = SigningKey.load(key).public_pem
     keep("grader/receipts.pub", lambda: published)
+    lti_keys, *copies = lti_key_files(folder)
+    if not lti_keys.exists():
+        made.append("hub/lti_keys.json")
+    Keys(lti_keys).jwks()
+    for copy in copies:
+        keep(str(copy.relative_to(folder)), lti_keys.read_text)
     return made
+
+
+def lti_key_files(folder: Path) -> list[Path]:
+    """Where the services' copies of the LMS connection's keys lie; the hub's comes first."""
+    return [folder / service / "lti_keys.json" for service in ("hub", "course", "grader")]
 
 
 def put_in_force(edited: Path, deployed: Path) -> bool:

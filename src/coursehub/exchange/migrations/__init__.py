@@ -19,7 +19,9 @@ from sqlalchemy import Connection, Engine
 # what staff approve in its shell, and changes nothing in the journal. It asks the hub for GPUs, and
 # the hub alone says which. Staff commands about teams, slots and scores run beside the grader and
 # may change those. Reports come in by the course service alone; only what their check found is
-# written again. No team and no report is ever removed.
+# written again. No team and no report is ever removed. Launches of the LMS are the hub's: it spends
+# nonces, learns courses and links, and enters people whom an LMS vouches for; a password, a role or
+# a person's name it never changes. Who is trusted is said beside the grader, or by an invitation.
 GRANTS = """
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM hub, grader, graders;
 GRANT USAGE ON SCHEMA public TO hub, grader, graders;
@@ -47,6 +49,17 @@ GRANT USAGE ON SEQUENCE journal_number_seq TO grader;
 GRANT SELECT, INSERT, UPDATE ON teams TO grader;
 GRANT SELECT, INSERT, UPDATE, DELETE ON members, invitations, slots, swaps, scores TO grader;
 GRANT SELECT, UPDATE (findings) ON reports TO grader;
+GRANT INSERT (username, number, name, email, role, active) ON people TO hub;
+GRANT SELECT, INSERT ON lti_platforms, lti_deployments, lti_people TO hub;
+GRANT SELECT, INSERT, UPDATE ON lti_contexts, lti_resource_links TO hub;
+GRANT SELECT, INSERT, DELETE ON lti_nonces TO hub;
+GRANT SELECT, UPDATE (used_at) ON lti_invitations TO hub;
+GRANT INSERT, SELECT (number) ON journal TO hub;
+GRANT SELECT, INSERT, UPDATE, DELETE ON lti_platforms, lti_deployments, lti_people, lti_contexts,
+      lti_resource_links, lti_invitations TO grader;
+GRANT USAGE ON SEQUENCE journal_number_seq TO hub;
+GRANT USAGE ON SEQUENCE lti_platforms_number_seq, lti_deployments_number_seq,
+      lti_contexts_number_seq, lti_resource_links_number_seq TO hub, grader;
 """
 
 
