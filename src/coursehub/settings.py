@@ -19,6 +19,9 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 # Ports inside the containers of the deployed form; docker-compose.yml and images/ name them too.
 PROXY_PORT, PROXY_API_PORT, HUB_PORT, COURSE_PORT = 8000, 8001, 8081, 8082
 
+WAYS = ("password", "oidc", "github", "lti13", "lti11")
+"""Ways to sign in; `hub.signin` has the authenticator of each."""
+
 
 def own_programs_first() -> None:
     """Let programs beside this Python be found by name: nbgrader and the hub start some so."""
@@ -74,6 +77,36 @@ class Settings(BaseSettings):
         lt=65530,
         description="First of three loopback ports: proxy API, hub, course service. "
         "0: the port of BIND_URL plus one.",
+    )
+    sign_in: str = Field(
+        "password",
+        description="Ways to sign in, by commas: password, oidc, github, lti13, lti11.",
+    )
+    oidc_issuer: str = Field(
+        "", description="The identity provider's issuer, as its discovery document says it."
+    )
+    oidc_client: str = Field("", description="The client id that the provider gave this hub.")
+    oidc_secret_file: Path | None = Field(
+        None,
+        description="File with the client's secret; in the deployed form one of this machine, "
+        "which `make up` copies. Default: SECRETS/oidc_secret.",
+    )
+    oidc_name: str = Field(
+        "your university account", description="What people sign in with, as the button says it."
+    )
+    oidc_scopes: str = Field(
+        "openid email profile", description="Scopes to ask the provider for, by spaces."
+    )
+    oidc_claim: str = Field("email", description="The claim by which a person is found.")
+    oidc_match: Literal["email", "username", "number"] = Field(
+        "email", description="The roster's column in which the claim is looked for."
+    )
+    oidc_verified: str = Field(
+        "email_verified",
+        description="Claim that must be true where OIDC_CLAIM is email; Entra's is xms_edov.",
+    )
+    oidc_require: str = Field(
+        "", description="Claims that must have a value, by commas, such as hd=u.nus.edu."
     )
     hand_in_bytes: int = Field(
         20_000_000, gt=0, description="Largest hand-in the exchange accepts, in bytes."
@@ -154,9 +187,19 @@ class Settings(BaseSettings):
         0, ge=0, description="Minutes of GPU a student may use in a week. 0: no limit."
     )
 
+    @field_validator("sign_in")
+    @classmethod
+    def _known_ways(cls, ways: str) -> str:
+        wanted = [way.strip() for way in ways.split(",")]
+        unknown = [way for way in wanted if way not in WAYS]
+        if unknown or len(set(wanted)) < len(wanted):
+            raise ValueError(f"{ways!r} is no list of some of {', '.join(WAYS)}, each once")
+        return ",".join(wanted)
+
     @field_validator(
-        "state", "site", "course", "course_dir", "exchange", "signing_key", "lti_keys", "secrets"
-    )
+        "state", "site", "course", "course_dir", "exchange", "signing_key", "lti_keys", "secrets",
+        "oidc_secret_file",
+    )  # fmt: skip
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()
@@ -173,6 +216,7 @@ class Settings(BaseSettings):
             "signing_key": self.state / "receipts.key",
             "lti_keys": self.state / "lti_keys.json",
             "secrets": self.state / "secrets",
+            "oidc_secret_file": (self.secrets or self.state / "secrets") / "oidc_secret",
             "hub_database": f"sqlite:///{self.state / 'hub.sqlite'}",
         }
         for name, value in defaults.items():
@@ -210,6 +254,11 @@ class Settings(BaseSettings):
                 key="COURSEHUB_SECRETS",
                 remedy="Start with `make up`, which makes the secrets that are missing",
             ) from error
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """The ways to sign in, in the order of the page."""
+        return tuple(self.sign_in.split(","))
 
     @property
     def port(self) -> int:

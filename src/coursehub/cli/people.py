@@ -86,6 +86,30 @@ def set_password(
         typer.echo(f"{username}: password set")
 
 
+@roster_app.command("drop")
+def drop(
+    usernames: Annotated[list[str], typer.Argument(metavar="USERNAME...", help="Who.")],
+) -> None:
+    """Take people off the roster: they no longer get in, and their servers stop within a minute.
+
+    Hand-ins and marks stay. Whoever is imported again is back.
+    """
+    with one_line_errors():
+        _roster().drop(*usernames)
+        typer.echo(f"{', '.join(usernames)}: dropped")
+
+
+@roster_app.command("unlink")
+def unlink(username: Annotated[str, typer.Argument(help="Who.")]) -> None:
+    """Forget which accounts at identity providers are somebody's; the next to come is.
+
+    For somebody whose account was made anew, or who was linked to a wrong one.
+    """
+    with one_line_errors():
+        count = _roster().unlink(username)
+        typer.echo(f"{username}: {count} {'account' if count == 1 else 'accounts'} forgotten")
+
+
 @app.command()
 def extend(
     students: Annotated[

@@ -43,6 +43,16 @@ people = Table(
     Column("active", Boolean, nullable=False, default=True),
 )
 
+identities = Table(
+    "identities",
+    metadata,
+    Column("issuer", String(255), primary_key=True),
+    Column("subject", String(255), primary_key=True),
+    Column("username", ForeignKey("people.username"), nullable=False),
+    Column("linked_at", Instant, nullable=False),
+    UniqueConstraint("issuer", "username"),
+)
+
 extensions = Table(
     "extensions",
     metadata,

@@ -13,15 +13,17 @@ import re
 import secrets
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, delete, select, update
+from sqlalchemy.exc import IntegrityError
 
 from coursehub import journal
 from coursehub.course.due import Grant
 from coursehub.errors import RosterError
-from coursehub.exchange.database import extensions, people
+from coursehub.exchange.database import extensions, identities, people
 
 COLUMNS = ("username", "number", "name", "email", "role")
 ROLES = ("student", "ta", "instructor")
@@ -136,6 +138,75 @@ class Roster:
             stored = connection.execute(query).scalar()
         salt = bytes.fromhex(stored.partition("$")[0]) if stored else bytes(16)
         return hmac.compare_digest(_hash_password(password, salt), stored or "")
+
+    def matching(self, column: str, value: str) -> list[Person]:
+        """The active people whose `username`, `number` or `email` this is, in whatever case.
+
+        Letters beyond ASCII are compared as they are: some turn into others in lower case.
+        """
+        wanted = _fold(value)
+        return [each for each in self.everyone() if _fold(getattr(each, column)) == wanted]
+
+    def link(self, issuer: str, subject: str, username: str, now: datetime) -> bool:
+        """Whether this account at an identity provider is theirs; the first one to come is.
+
+        Args:
+            issuer: the provider, by its own name.
+            subject: the account, by the provider's name for it, which never changes.
+            username: who says to have it.
+            now: the time to note; aware.
+        """
+        account = {"issuer": issuer, "subject": subject, "username": username}
+        with suppress(IntegrityError), self._engine.begin() as connection:
+            if not self._linked(connection, **account):
+                connection.execute(identities.insert().values(**account, linked_at=now))
+        with self._engine.connect() as connection:
+            return self._linked(connection, **account)
+
+    @staticmethod
+    def _linked(connection: Connection, **account: str) -> bool:
+        known = [identities.c[name] == value for name, value in account.items()]
+        return connection.execute(select(identities.c.subject).where(*known)).first() is not None
+
+    def accounts(self, issuer: str) -> dict[str, str]:
+        """Whose each account at a provider is: subject -> user name."""
+        query = select(identities.c.subject, identities.c.username)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.where(identities.c.issuer == issuer))
+            return {subject: username for subject, username in rows}
+
+    def unlink(self, username: str) -> int:
+        """Forget somebody's accounts at identity providers; return how many there were.
+
+        The next one to come with their name becomes theirs.
+
+        Raises:
+            RosterError: when nobody of that name is on the roster.
+        """
+        if self.find(username) is None:
+            raise RosterError(f"{username} is not on the roster", remedy="Check the spelling")
+        with self._engine.begin() as connection:
+            theirs = delete(identities).where(identities.c.username == username)
+            return connection.execute(theirs).rowcount
+
+    def drop(self, *usernames: str) -> None:
+        """Take people off the roster; their hand-ins and marks stay.
+
+        The hub ends what they still have within a minute. Who is imported again is back.
+
+        Raises:
+            RosterError: when somebody is not on the roster; then nobody is dropped.
+        """
+        with self._engine.begin() as connection:
+            for username in usernames:
+                named = (people.c.username == username, people.c.active)
+                if not connection.execute(
+                    update(people).where(*named).values(active=False)
+                ).rowcount:
+                    raise RosterError(
+                        f"{username} is not on the roster, nobody was dropped",
+                        remedy="Check the spelling",
+                    )
 
     def extend(self, *extensions_: Extension) -> None:
         """Record extensions, all of them or none, and each in the journal.
@@ -284,6 +355,11 @@ def _problems(person: Person, before: Sequence[Person]) -> list[str]:
         ),
     ]
     return [complaint for fine, complaint in checks if not fine]
+
+
+def _fold(text: str) -> str:
+    text = text.strip()
+    return text.lower() if text.isascii() else text
 
 
 def _hash_password(password: str, salt: bytes) -> str:

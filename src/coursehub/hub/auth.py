@@ -1,14 +1,31 @@
-"""Sign-in for the embedded form: only people on the roster get in, with their own password."""
+"""Who gets in, and as what: whoever is on the roster, however they sign in.
 
+Every way of signing in (`hub.signin`) is an authenticator that ends in `RosterAuthenticator.admit`.
+"""
+
+import logging
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from jupyterhub.auth import Authenticator
+from tornado import web
 from traitlets import Any as AnyTrait
 from traitlets import Unicode
+
+REFRESH_SECONDS = 10
+"""For how long a request of somebody is answered without a look at the roster."""
+
+_log = logging.getLogger("jupyterhub")
 
 
 class Member(Protocol):
     """A person as the hub needs to know them."""
+
+    @property
+    def username(self) -> str:
+        """The name by which the hub knows them."""
 
     @property
     def role(self) -> str:
@@ -28,12 +45,45 @@ class People(Protocol):
     def check_password(self, username: str, password: str) -> bool:
         """Whether the password is theirs."""
 
+    def matching(self, column: str, value: str) -> Sequence[Member]:
+        """The active people with that `username`, `number` or `email`, in whatever case."""
+
+    def link(self, issuer: str, subject: str, username: str, now: datetime) -> bool:
+        """Whether this account of that issuer is theirs; the first one to come is, for good."""
+
+
+class Refused(web.HTTPError):
+    """Somebody does not get in; `hub/templates/error.html` says why and whom to ask."""
+
+    def __init__(self, event: str, problem: str, remedy: str, status: int = 403) -> None:
+        """Log the event under an id that the page shows too, with nothing about the person.
+
+        Args:
+            event: What happened, as the log says it: `unverified-email`.
+            problem: What the person reads first: a sentence.
+            remedy: What to do about it: a sentence or two.
+            status: HTTP status.
+        """
+        super().__init__(status)
+        self.problem, self.remedy = problem, remedy
+        self.case = secrets.token_hex(4)
+        _log.warning("sign-in refused: event=%s case=%s", event, self.case)
+
 
 class RosterAuthenticator(Authenticator):
-    """Lets in who is on the roster; groups and roles follow the roster at every sign-in."""
+    """Lets in who is on the roster; groups and roles follow the roster, at every sign-in and after.
+
+    The base of all ways to sign in. Somebody who was dropped is asked to sign in again by
+    their next request, and cannot; `hub.dropping` takes away what they have without one.
+    """
 
     people: People = AnyTrait(help="The roster.").tag(config=True)
     course_id = Unicode(help="nbgrader's course id; names the groups.").tag(config=True)
+
+    button = ""
+    """What the sign-in page says on this way's button; without it there is none."""
+    hint = ""
+    """What the sign-in page says of a way that begins elsewhere, as in an LMS."""
 
     def __init__(self, **named: Any) -> None:
         """Allow whoever `authenticate` lets through, and own groups and roles."""
@@ -41,18 +91,21 @@ class RosterAuthenticator(Authenticator):
         self.allow_all = True
         self.manage_groups = True
         self.manage_roles = True
+        self.auth_refresh_age = REFRESH_SECONDS
+        self.auth_refresh_strict = True
 
-    async def authenticate(self, _handler: Any, data: dict[str, str]) -> dict[str, Any] | None:
-        """The person and their groups, or None when name and password do not fit."""
-        username = self.normalize_username(data["username"].strip())
-        if not self.people.check_password(username, data["password"]):
-            return None
-        member = self.people.find(username)
-        return member and {
-            "name": username,
+    def admit(self, member: Member) -> dict[str, Any]:
+        """What JupyterHub wants to know of somebody who signed in: name, groups and roles."""
+        return {
+            "name": member.username,
             "groups": groups(member, self.course_id),
             "roles": [{"name": name} for name in roles(member)],
         }
+
+    async def refresh_user(self, user: Any, _handler: Any = None) -> dict[str, Any] | bool:
+        """Groups and roles as the roster has them now; False for who is no longer on it."""
+        member = self.people.find(user.name)
+        return self.admit(member) if member else False
 
 
 def groups(member: Member, course_id: str) -> list[str]:

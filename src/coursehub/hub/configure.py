@@ -3,9 +3,10 @@
 from typing import Any
 
 from coursehub.course.model import Course
-from coursehub.hub.auth import People, RosterAuthenticator
+from coursehub.hub.auth import People
 from coursehub.hub.deployed import Surroundings, configure_deployed
 from coursehub.hub.embedded import configure_embedded
+from coursehub.hub.signin import SignIn
 from coursehub.hub.spawner import WARNING
 from coursehub.settings import Settings
 
@@ -24,7 +25,7 @@ def configure_hub(
     c.JupyterHub.bind_url = settings.bind_url
     c.JupyterHub.db_url = settings.hub_database
     c.ConfigurableHTTPProxy.api_url = settings.proxy_api_url
-    _sign_in(c, course, people)
+    _sign_in(c, settings, course, people)
     _rights(c)
     c.JupyterHub.services = []
     if settings.form == "containers":
@@ -37,8 +38,10 @@ def configure_hub(
     _pages(c, settings, course)
 
 
-def _sign_in(c: Any, course: Course, people: People) -> None:
-    c.JupyterHub.authenticator_class = RosterAuthenticator
+def _sign_in(c: Any, settings: Settings, course: Course, people: People) -> None:
+    c.JupyterHub.authenticator_class = SignIn
+    c.SignIn.kinds = list(settings.ways)
+    # For each way: all are RosterAuthenticators.
     c.RosterAuthenticator.people = people
     c.RosterAuthenticator.course_id = course.id
 
@@ -64,5 +67,6 @@ def _pages(c: Any, settings: Settings, course: Course) -> None:
     c.JupyterHub.template_paths = [str(settings.site / "hub" / "templates")]
     c.JupyterHub.template_vars = {
         "course_title": f"{course.code} {course.title}",
+        "contact": course.staff[0],
         "announcement": WARNING if settings.form == "embedded" else "",
     }

@@ -10,8 +10,13 @@ from sqlalchemy.exc import IntegrityError
 
 from coursehub import journal
 from coursehub.errors import LtiError
-from coursehub.lti.tables import contexts, create_tables, deployments, people, platforms
-from coursehub.lti.tables import resource_links as links
+from coursehub.lti.tables import (
+    contexts,
+    create_tables,
+    deployments,
+    platforms,
+    resource_links,
+)
 
 
 @dataclass(frozen=True)
@@ -129,9 +134,6 @@ class Platforms:
     def remove(self, number: int, by: str, now: datetime) -> None:
         """Trust a platform no longer, and forget what its launches have told.
 
-        Accounts of its issuer are no longer linked to people, unless the issuer stays under another
-        client id.
-
         Raises:
             LtiError: when there is none.
         """
@@ -139,13 +141,12 @@ class Platforms:
         own_deployments = select(deployments.c.number).where(deployments.c.platform == number)
         own_contexts = select(contexts.c.number).where(contexts.c.deployment.in_(own_deployments))
         with self._engine.begin() as connection:
-            connection.execute(delete(links).where(links.c.context.in_(own_contexts)))
+            connection.execute(
+                delete(resource_links).where(resource_links.c.context.in_(own_contexts))
+            )
             connection.execute(delete(contexts).where(contexts.c.deployment.in_(own_deployments)))
             connection.execute(delete(deployments).where(deployments.c.platform == number))
             connection.execute(delete(platforms).where(platforms.c.number == number))
-            others = select(platforms.c.number).where(platforms.c.issuer == gone.issuer)
-            if connection.execute(others).first() is None:
-                connection.execute(delete(people).where(people.c.issuer == gone.issuer))
             before = {"issuer": gone.issuer, "client_id": gone.client_id}
             journal.record(
                 connection,

@@ -1,8 +1,8 @@
 """The LMS's tables in the course database: who is trusted, what launches have told.
 
 A launch is known by platform (issuer and client id), deployment, context (a course there) and
-resource link (a link in it). `nonces` holds what was spent, so that no message counts twice;
-`links` says whose account of a platform is whose here.
+resource link (a link in it). `nonces` holds what was spent, so that no message counts twice. Whose account
+of a platform is whose stands where all accounts do, in the roster's `identities`.
 """
 
 from sqlalchemy import (
@@ -78,16 +78,6 @@ resource_links = Table(
     Column("lineitem_url", Text, nullable=True),
     Column("seen", Instant, nullable=False),
     UniqueConstraint("context", "resource_link_id"),
-)
-
-# One account of one platform for a person: a second one that claims to be the same is refused.
-people = Table(
-    "lti_people",
-    metadata,
-    Column("issuer", String(255), primary_key=True),
-    Column("sub", String(255), primary_key=True),
-    Column("username", String(64), nullable=False, unique=True),
-    Column("first_seen", Instant, nullable=False),
 )
 
 # Who is in a course of an LMS, as it said when it was asked last; by account.

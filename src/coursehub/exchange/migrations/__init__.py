@@ -11,8 +11,8 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine
 
-# The hub signs people in, lends GPUs and asks who has handed in. The grader and all other staff
-# read what nbgrader's configuration and the clock need: who somebody is (never a password), until
+# The hub signs people in, notes whose account it was, lends GPUs and asks who has handed in. The
+# grader and all other staff read what nbgrader's configuration and the clock need: who somebody is (never a password), until
 # when somebody has more time and since when (never why), what was done and approved. Staff ask for
 # gradings by an assignment and a student alone, say how long they wait, and read what came of it;
 # the rest is the grader's to write. The grader does what the clock has to do and says so, enters
@@ -27,6 +27,7 @@ GRANTS = """
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM hub, grader, graders;
 GRANT USAGE ON SCHEMA public TO hub, grader, graders;
 GRANT SELECT ON people, extensions, ledger TO hub;
+GRANT SELECT, INSERT ON identities TO hub;
 GRANT SELECT, INSERT, UPDATE ON gpu_leases TO hub;
 GRANT USAGE ON SEQUENCE gpu_leases_id_seq TO hub;
 GRANT SELECT, DELETE, UPDATE (seen, device, until, problem) ON gpu_requests TO hub;
@@ -51,12 +52,12 @@ GRANT SELECT, INSERT, UPDATE ON teams TO grader;
 GRANT SELECT, INSERT, UPDATE, DELETE ON members, invitations, slots, swaps, scores TO grader;
 GRANT SELECT, UPDATE (findings) ON reports TO grader;
 GRANT INSERT (username, number, name, email, role, active) ON people TO hub;
-GRANT SELECT, INSERT ON lti_platforms, lti_deployments, lti_people TO hub;
+GRANT SELECT, INSERT ON lti_platforms, lti_deployments TO hub;
 GRANT SELECT, INSERT, UPDATE ON lti_contexts, lti_resource_links TO hub;
 GRANT SELECT, INSERT, DELETE ON lti_nonces TO hub;
 GRANT SELECT, UPDATE (used_at) ON lti_invitations TO hub;
 GRANT INSERT, SELECT (number) ON journal TO hub;
-GRANT SELECT, INSERT, UPDATE, DELETE ON lti_platforms, lti_deployments, lti_people, lti_contexts,
+GRANT SELECT, INSERT, UPDATE, DELETE ON lti_platforms, lti_deployments, lti_contexts,
       lti_resource_links, lti_invitations TO grader;
 GRANT SELECT, INSERT, UPDATE, DELETE ON lti_members, lti_line_items, passback, passback_turns
       TO grader;

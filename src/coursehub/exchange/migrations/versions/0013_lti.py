@@ -71,14 +71,6 @@ def upgrade() -> None:
         if_not_exists=True,
     )
     op.create_table(
-        "lti_people",
-        Column("issuer", String(255), primary_key=True),
-        Column("sub", String(255), primary_key=True),
-        Column("username", String(64), nullable=False, unique=True),
-        Column("first_seen", Instant, nullable=False),
-        if_not_exists=True,
-    )
-    op.create_table(
         "lti_nonces",
         Column("digest", String(64), primary_key=True),
         Column("expires", Instant, nullable=False),
