@@ -332,7 +332,7 @@ def _is(key: Key) -> ColumnElement[bool]:
 def _pause(tries: int) -> timedelta:
     """How long to wait after a failure: twice as long each time, and never all at once."""
     usual = min(_FIRST_PAUSE * 2 ** min(tries, 12), _LONGEST_PAUSE)
-    return usual * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311, nothing secret
+    return usual * random.uniform(1 - _JITTER, 1 + _JITTER)
 
 
 def _row(row: Any) -> Row:

@@ -113,9 +113,10 @@ class Services:
 
     def _post_form(self, url: str, form: Mapping[str, str]) -> Any:
         status, headers, body = self._request("POST", url, {"Accept": "application/json"}, form)
-        if httpx.codes.is_client_error(status):  # the tool's set-up: nothing to do with what waits
-            raise self._away(f"it gives no access token: {_reason(status, body)}")
-        self._check(status, headers, body)
+        try:
+            self._check(status, headers, body)
+        except PlatformRefused as error:  # the tool's set-up: nothing to do with what waits
+            raise self._away(f"it gives no access token: {_reason(status, body)}") from error
         return self._json(body)
 
     def _request(
