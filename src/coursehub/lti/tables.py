@@ -1,8 +1,8 @@
 """The LMS's tables in the course database: who is trusted, what launches have told.
 
 A launch is known by platform (issuer and client id), deployment, context (a course there) and
-resource link (a link in it). `nonces` holds what was spent, so that no message counts twice. Whose account
-of a platform is whose stands where all accounts do, in the roster's `identities`.
+resource link (a link in it). `nonces` holds what was spent, so that no message counts twice. Whose
+account is whose stands where all accounts do, in the roster's `identities`.
 """
 
 from sqlalchemy import (

@@ -12,7 +12,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine
 
 # The hub signs people in, notes whose account it was, lends GPUs and asks who has handed in. The
-# grader and all other staff read what nbgrader's configuration and the clock need: who somebody is (never a password), until
+# grader and all other staff read what nbgrader's configuration and the clock need: who somebody is
+# (never a password), until
 # when somebody has more time and since when (never why), what was done and approved. Staff ask for
 # gradings by an assignment and a student alone, say how long they wait, and read what came of it;
 # the rest is the grader's to write. The grader does what the clock has to do and says so, enters
@@ -34,7 +35,7 @@ GRANT SELECT, DELETE, UPDATE (seen, device, until, problem) ON gpu_requests TO h
 GRANT SELECT, DELETE, INSERT (asked_by, asked_at, awaited_until),
       UPDATE (awaited_until) ON gpu_requests TO grader;
 GRANT USAGE ON SEQUENCE gpu_requests_id_seq TO grader;
-GRANT SELECT ON ledger TO grader;
+GRANT SELECT ON ledger, identities TO grader;
 GRANT SELECT (username, number, name, email, role, active) ON people TO grader, graders;
 GRANT SELECT (id, username, assignment, until, granted_at) ON extensions TO grader, graders;
 GRANT SELECT ON gradings, grading_services TO graders;

@@ -15,7 +15,7 @@ from sqlalchemy import (
 from coursehub.instant import Instant
 
 revision = "0013"
-down_revision = "0008"
+down_revision = "0012"
 
 
 def upgrade() -> None:
