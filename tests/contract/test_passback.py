@@ -87,7 +87,7 @@ def course(engine: Engine, lms: Services) -> LmsCourse:
 
 @pytest.fixture
 def sender(engine: Engine, course: LmsCourse, keys: Key) -> Iterator[Sender]:
-    found = Sender(engine, keys, comment="Feedback is on the course page.")
+    found = Sender(engine, keys, "Feedback is on the course page.", private=True)
     yield found
     found.close()
 
@@ -314,7 +314,7 @@ def test_killed_between_sending_and_writing_it_down_the_same_message_is_sent_aga
     with pytest.raises(KeyboardInterrupt):
         send(sender, score("alice", "7"))
     assert given(lms, "alice") == [7]
-    another = Sender(engine, keys)
+    another = Sender(engine, keys, private=True)
     assert send(another, score("alice", "7")) == 1
     another.close()
     assert given(lms, "alice") == [7]
@@ -340,7 +340,7 @@ def test_senders_at_once_send_everything_once(
     names = [f"student{number}" for number in range(20)]
     lms.members = [member(f"sub-{name}") for name in names]
     scores = [score(name, "7") for name in names]
-    senders = [Sender(engine, keys) for _ in range(4)]
+    senders = [Sender(engine, keys, private=True) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         counts = list(pool.map(lambda each: send(each, *scores), senders))
     assert sum(counts) == len(names)
@@ -368,7 +368,7 @@ def test_a_line_items_own_query_stays_behind_the_path_of_its_scores() -> None:
 
 def test_without_a_linked_course_nothing_is_asked(tmp_path: Path, keys: Key) -> None:
     engine = connect(f"sqlite:///{tmp_path / 'course.sqlite'}")
-    sender = Sender(engine, keys)
+    sender = Sender(engine, keys, private=True)
     assert not LmsCourses(engine).any()
 
     def look(_course: LmsCourse) -> list[Score]:
@@ -400,7 +400,7 @@ class Deliveries(RuleBasedStateMachine):
         self.services.items.clear()
         self.services.trouble = Trouble()
         self.course = linked(self.engine, self.services, str(time.monotonic_ns()))
-        self.sender, self.seen, self.given = Sender(self.engine, self.keys), {}, 0
+        self.sender, self.seen, self.given = Sender(self.engine, self.keys, private=True), {}, 0
         self.up, self.kill = True, False
 
     @rule(who=st.sampled_from(STUDENTS), what=st.sampled_from(sorted(COLUMNS)))
@@ -442,7 +442,7 @@ class Deliveries(RuleBasedStateMachine):
         self.sender.queue.retry()
         self.round()
         self.sender.close()
-        self.sender = Sender(self.engine, self.keys)
+        self.sender = Sender(self.engine, self.keys, private=True)
 
     @rule()
     def somebody_tells_what_was_seen_long_ago(self) -> None:

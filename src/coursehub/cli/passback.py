@@ -28,6 +28,7 @@ from coursehub.exchange.deadlines import CourseFile
 from coursehub.exchange.roster import Roster
 from coursehub.gradebook.scores import most_of, scores
 from coursehub.lti.courses import LmsCourse, LmsCourses
+from coursehub.lti.deep_linking import LINE_ITEM_TAG
 from coursehub.lti.keys import Keys
 from coursehub.lti.lineitems import LineItem
 from coursehub.lti.queue import PARKED, SENT, WAITING, Queue, Row, Score
@@ -74,6 +75,7 @@ class Passback:
             self.engine,
             Keys(Path(str(settings.lti_keys))),
             comment=f"Feedback is on the course page of {course_file.course.code}.",
+            private=settings.lti_private,
         )
 
     @property
@@ -108,7 +110,7 @@ class Passback:
             if times.release <= now and most.get(each.name):
                 label = f"Assignment {each.number}: {each.title}"
                 found[each.name] = LineItem(
-                    each.name, self.course.id, label, written(most[each.name]), times.release,
+                    each.name, LINE_ITEM_TAG, label, written(most[each.name]), times.release,
                     times.due,
                 )  # fmt: skip
         return found

@@ -3,17 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, Select, delete, insert, select
+from sqlalchemy import Engine, delete, insert, select
 
-from coursehub.lti.platforms import Platform
-from coursehub.lti.tables import (
-    contexts,
-    create_tables,
-    deployments,
-    members,
-    platforms,
-    resource_links,
-)
+from coursehub.lti.contexts import Contexts
+from coursehub.lti.platforms import Platform, Platforms
+from coursehub.lti.tables import contexts, members, resource_links
 
 
 @dataclass(frozen=True)
@@ -42,19 +36,20 @@ class LmsCourses:
 
     def __init__(self, engine: Engine) -> None:
         """Work on the database behind `engine` (see `exchange.database.connect`)."""
-        create_tables(engine)
         self._engine = engine
+        self._contexts, self._platforms = Contexts(engine), Platforms(engine)
 
     def all(self) -> list[LmsCourse]:
         """Every course of an LMS that is ours, by number."""
-        with self._engine.connect() as connection:
-            return [
-                LmsCourse(
-                    row.context_number, row.title, Platform(*row[:_WIDTH]), row.memberships_url,
-                    row.lineitems_url, frozenset(row.scopes or ()),
-                )
-                for row in connection.execute(_OURS)
-            ]  # fmt: skip
+        platforms = {each.number: each for each in self._platforms.all()}
+        return [
+            LmsCourse(
+                each.number, each.title, platforms[each.platform], each.memberships_url,
+                each.lineitems_url, frozenset(each.scopes),
+            )
+            for each in self._contexts.all()
+            if each.ours and each.platform in platforms
+        ]  # fmt: skip
 
     def any(self) -> bool:
         """Whether there is one at all."""
@@ -85,19 +80,3 @@ class LmsCourses:
         )
         with self._engine.connect() as connection:
             return connection.execute(query.order_by(resource_links.c.number).limit(1)).scalar()
-
-
-_OF_PLATFORM = [platforms.c[name] for name in Platform.__dataclass_fields__]
-_WIDTH = len(_OF_PLATFORM)
-_OURS: Select[tuple[object, ...]] = (
-    select(
-        *_OF_PLATFORM, contexts.c.number.label("context_number"), contexts.c.title,
-        contexts.c.memberships_url, contexts.c.lineitems_url, contexts.c.scopes,
-    )
-    .select_from(
-        contexts
-        .join(deployments, deployments.c.number == contexts.c.deployment)
-        .join(platforms, platforms.c.number == deployments.c.platform)
-    )
-    .where(contexts.c.ours).order_by(contexts.c.number)
-)  # fmt: skip

@@ -32,17 +32,25 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0  # seconds
 class Sender:
     """One sender; several, also on other machines, may use the same database."""
 
-    def __init__(self, engine: Engine, keys: Signer, comment: str | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        keys: Signer,
+        comment: str | None = None,
+        *,
+        private: bool = False,
+    ) -> None:
         """Send what waits in the course database.
 
         Args:
             engine: The course database.
             keys: The tool's.
             comment: What stands beside every score, for its student.
+            private: Whether an LMS may do without TLS.
         """
         self.queue, self._courses = Queue(engine), LmsCourses(engine)
         self._items = LineItems(engine)
-        self._keys, self._comment = keys, comment
+        self._keys, self._comment, self._private = keys, comment, private
         self._who = secrets.token_hex(8)
         self._services: dict[int, Services] = {}
         self._failures: dict[int, int] = {}
@@ -186,7 +194,8 @@ class Sender:
         number_ = course.platform.number
         known = self._services.get(number_)
         if known is None or known.platform != course.platform:  # it was registered anew
-            known = self._services[number_] = Services(course.platform, self._keys)
+            known = Services(course.platform, self._keys, private=self._private)
+            self._services[number_] = known
         return known
 
 

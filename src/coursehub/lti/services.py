@@ -27,7 +27,6 @@ _MOST_BYTES = 4_000_000
 _MOST_PAGES = 500
 _LONGEST_REASON = 300
 _LONGEST_PAUSE = 3600.0
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True)
@@ -41,10 +40,16 @@ class Answer:
 class Services:
     """The services of one platform, as one tool uses them."""
 
-    def __init__(self, platform: Platform, keys: Signer, http: httpx.Client | None = None) -> None:
-        """Use the services of `platform` with the tool's `keys`."""
-        self.platform = platform
-        self._http = http or httpx.Client(timeout=_TIMEOUT, follow_redirects=False)
+    def __init__(self, platform: Platform, keys: Signer, *, private: bool = False) -> None:
+        """Use services.
+
+        Args:
+            platform: Whose.
+            keys: The tool's.
+            private: Whether the LMS may do without TLS.
+        """
+        self.platform, self._private = platform, private
+        self._http = httpx.Client(timeout=_TIMEOUT, follow_redirects=False)
         self._tokens = Tokens(keys, self._post_form)
 
     def close(self) -> None:
@@ -95,6 +100,10 @@ class Services:
             pass
         raise self._refused(f"it names an address that is not its own, {str(url)[:100]!r}")
 
+    def unusable(self, reason: str) -> PlatformRefused:
+        """The error for an answer that says nothing usable."""
+        return self._refused(reason)
+
     def _ask(
         self, method: str, url: str, scope: str, headers: Mapping[str, str], content: bytes = b""
     ) -> Answer:
@@ -124,8 +133,8 @@ class Services:
     ) -> tuple[int, httpx.Headers, bytes]:
         """One request: its status, its headers and its body."""
         parts = urlsplit(url)
-        if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
-            raise self._refused(f"{url} is not https")
+        if parts.scheme != "https" and not self._private:
+            raise self._refused(f"{url} is no https address")
         sent = {"data": content} if isinstance(content, Mapping) else {"content": content}
         ends, body = time.monotonic() + SECONDS, bytearray()
         try:
