@@ -24,7 +24,9 @@
     │   ├── NoGpu                a hand-in needs one and gets none
     │   └── SandboxUnavailable
     ├── LtiError                 the connection with the LMS is not as it should be
-    └── PassbackError            the LMS did not take the marks
+    └── PassbackError            the LMS did not take the marks, or not tell its people
+        ├── PlatformRefused      it says no, and would again
+        └── PlatformAway         it does not answer, or not now
 
 ``str(error)`` is one line: ``file: key: problem. Remedy.``
 """
@@ -208,7 +210,41 @@ class LtiError(CourseHubError):
 
 
 class PassbackError(CourseHubError):
-    """The LMS did not take the marks."""
+    """The LMS did not take the marks, or did not tell who its people are."""
+
+
+class PlatformRefused(PassbackError):
+    """A platform says no; the same request would hear the same."""
+
+    def __init__(
+        self, message: str, *, remedy: str | None = None, status: int | None = None
+    ) -> None:
+        """Say what was refused.
+
+        Args:
+            message: As in `CourseHubError`.
+            remedy: As in `CourseHubError`.
+            status: The HTTP status, where there was one.
+        """
+        super().__init__(message, remedy=remedy)
+        self.status = status
+
+
+class PlatformAway(PassbackError):
+    """A platform does not answer, or not now: it is to be asked again later."""
+
+    def __init__(
+        self, message: str, *, remedy: str | None = None, pause: float | None = None
+    ) -> None:
+        """Say what happened.
+
+        Args:
+            message: As in `CourseHubError`.
+            remedy: As in `CourseHubError`.
+            pause: For how many seconds it wants to be left alone, where it said so.
+        """
+        super().__init__(message, remedy=remedy)
+        self.pause = pause
 
 
 HTTP_STATUS: dict[type[ExchangeError], int] = {

@@ -11,6 +11,7 @@ import typer
 
 from coursehub.cli.course import one_line_errors
 from coursehub.cli.gradings import GradingService
+from coursehub.cli.passback import passing_back
 from coursehub.cli.tick import ticking
 from coursehub.exchange.database import connect
 from coursehub.exchange.deadlines import CourseFile
@@ -26,7 +27,7 @@ _NICENESS = 10
 
 @app.command()
 def grader() -> None:
-    """Grade what is asked for, and do what is due by course.yml, until stopped.
+    """Grade what is asked for, do what is due by course.yml, and tell the LMS, until stopped.
 
     Hand-ins are graded in containers; without an engine, or where a limit is not
     real, nothing is graded and `coursehub desk` says why. What is due and cannot be
@@ -49,6 +50,7 @@ def grader() -> None:
     with GradingService(settings, course_file) as service, ExitStack() as clock:
         if settings.clock:
             clock.enter_context(ticking(settings, course_file, service))
+            clock.enter_context(passing_back(settings, course_file))
         while not stopped.is_set():
             service.tend()
             # The image's health check looks at its age.

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from coursehub.cli.course import WRONG, one_line_errors
+from coursehub.cli.members import sync
 from coursehub.cli.project import open_project
 from coursehub.course.model import Course
 from coursehub.course.schedule import say, window
@@ -30,6 +31,7 @@ ledger_app = typer.Typer(no_args_is_help=True, help="The ledger of all hand-ins.
 app.add_typer(roster_app, name="roster")
 app.add_typer(receipt_app, name="receipt")
 app.add_typer(ledger_app, name="ledger")
+roster_app.command("sync")(sync)
 
 
 @roster_app.command("import")

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -232,6 +233,70 @@ class Roster:
                         remedy="Check the spelling",
                     )
 
+    def former(self) -> list[Person]:
+        """Whoever was dropped, by user name."""
+        query = select(*_COLUMNS_OF_PERSON).where(people.c.active.is_(False))
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(people.c.username))
+            return [Person(*row) for row in rows]
+
+    def follow(
+        self,
+        added: Sequence[Mapping[str, str]],
+        changed: Sequence[tuple[str, Mapping[str, str]]],
+        dropped: Sequence[str],
+        *,
+        by: str,
+        now: datetime,
+        why: str,
+    ) -> None:
+        """Make the roster what another list says: all of it or nothing, and each in the journal.
+
+        Args:
+            added: the columns of who is new, or is back.
+            changed: user names, and the columns that are other.
+            dropped: user names of who left.
+            by: who says so.
+            now: when.
+            why: by which list.
+
+        Raises:
+            RosterError: when a name or number is somebody else's.
+        """
+
+        def note(
+            did: str, username: str, before: Mapping[str, Any], after: Mapping[str, Any]
+        ) -> None:
+            journal.record(
+                connection,
+                journal.Entry(now, by, did, about=username, before=before, after=after, why=why),
+            )
+
+        try:
+            with self._engine.begin() as connection:
+                had = {row.username: dict(row._mapping) for row in connection.execute(
+                    select(*_COLUMNS_OF_PERSON))}  # fmt: skip
+                for username in dropped:
+                    gone = update(people).where(people.c.username == username)
+                    connection.execute(gone.values(active=False))
+                    note("drop from roster", username, had[username], {})
+                for username, other in changed:
+                    new = update(people).where(people.c.username == username).values(**other)
+                    connection.execute(new)
+                    before = {name: had[username][name] for name in other}
+                    note("change roster", username, before, other)
+                for each in added:
+                    values = {**each, "active": True}
+                    back = update(people).where(people.c.username == each["username"])
+                    if not connection.execute(back.values(values)).rowcount:
+                        connection.execute(people.insert().values(values))
+                    note("add to roster", each["username"], {}, each)
+        except IntegrityError as error:
+            raise RosterError(
+                "a name or number came to be somebody else's meanwhile, nothing was changed",
+                remedy="Look again",
+            ) from error
+
     def extend(self, *extensions_: Extension) -> None:
         """Record extensions, all of them or none, and each in the journal.
 
@@ -340,6 +405,15 @@ def read_csv(text: str) -> list[Person]:
             problems=problems,
         )
     return found
+
+
+def complaints(told: Mapping[str, str]) -> list[str]:
+    """What is wrong with somebody who is to be entered, in sentences.
+
+    Args:
+        told: the columns.
+    """
+    return _problems(Person(**told), ())
 
 
 def _header(names: Sequence[str]) -> tuple[str, ...]:

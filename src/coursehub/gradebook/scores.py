@@ -120,6 +120,21 @@ def scores(
     }
 
 
+def most_of(engine: Engine) -> dict[str, Fraction]:
+    """The points that can be earned in each assignment of the gradebook, by its name."""
+    if not _is_there(engine):
+        return {}
+    query = select(assignment.c.name, notebook.c.id).select_from(
+        notebook.join(assignment, assignment.c.id == notebook.c.assignment_id)
+    )
+    with engine.connect() as connection:
+        most = _most(connection)
+        found: defaultdict[str, Fraction] = defaultdict(Fraction)
+        for name, number in connection.execute(query):
+            found[name] += Fraction(most.get(number, _NOTHING))
+    return dict(found)
+
+
 class _Points(NamedTuple):
     """A notebook's points, and whether a cell of it waits for a person."""
 

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     Engine,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     String,
@@ -77,6 +78,59 @@ resource_links = Table(
     Column("lineitem_url", Text, nullable=True),
     Column("seen", Instant, nullable=False),
     UniqueConstraint("context", "resource_link_id"),
+)
+
+# Who is in a course of an LMS, as it said when it was asked last; by account.
+members = Table(
+    "lti_members",
+    metadata,
+    Column("context", ForeignKey("lti_contexts.number", ondelete="CASCADE"), primary_key=True),
+    Column("sub", String(255), primary_key=True),
+)
+
+# The column of an assignment in an LMS's gradebook, and what was last said of it there.
+line_items = Table(
+    "lti_line_items",
+    metadata,
+    Column("context", ForeignKey("lti_contexts.number", ondelete="CASCADE"), primary_key=True),
+    Column("assignment", String(64), primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("most", Text, nullable=False),
+    Column("starts", Instant, nullable=False),
+    Column("ends", Instant, nullable=False),
+)
+
+# The newest score of a student and assignment, for one course of an LMS, and whether it is there.
+passback = Table(
+    "passback",
+    metadata,
+    Column("context", ForeignKey("lti_contexts.number", ondelete="CASCADE"), primary_key=True),
+    Column("assignment", String(64), primary_key=True),
+    Column("username", String(64), primary_key=True),
+    Column("sub", String(255), nullable=False),
+    Column("score", Text, nullable=False),
+    Column("most", Text, nullable=False),
+    Column("received", Instant, nullable=True),
+    Column("at", Instant, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("next_try", Instant, nullable=True),
+    Column("problem", Text, nullable=True),
+    Column("sent_score", Text, nullable=True),
+    Column("sent_at", Instant, nullable=True),
+    Index("ix_passback_next", "state", "at"),
+)
+
+# Who sends to a course of an LMS now, and until when it is left alone.
+turns = Table(
+    "passback_turns",
+    metadata,
+    Column("context", ForeignKey("lti_contexts.number", ondelete="CASCADE"), primary_key=True),
+    Column("taken_by", String(64), nullable=True),
+    Column("taken_until", Instant, nullable=True),
+    Column("paused_until", Instant, nullable=True),
+    Column("problem", Text, nullable=True),
 )
 
 # A digest of who sent the nonce and of the nonce; kept for as long as the message would be valid.

@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Engine
 # their check found is written again. No team and no report is ever removed.
 # Launches of the LMS are the hub's: it spends nonces, learns courses and links, and enters people
 # whom an LMS vouches for; a password, a role or a person's name it never changes. Who is trusted is
-# said beside the grader, or by an invitation.
+# said beside the grader, or by an invitation. The grader sends scores to it.
 GRANTS = """
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM hub, grader, graders;
 GRANT USAGE ON SCHEMA public TO hub, grader, graders;
@@ -59,6 +59,8 @@ GRANT SELECT, UPDATE (used_at) ON lti_invitations TO hub;
 GRANT INSERT, SELECT (number) ON journal TO hub;
 GRANT SELECT, INSERT, UPDATE, DELETE ON lti_platforms, lti_deployments, lti_contexts,
       lti_resource_links, lti_invitations TO grader;
+GRANT SELECT, INSERT, UPDATE, DELETE ON lti_members, lti_line_items, passback, passback_turns
+      TO grader;
 GRANT USAGE ON SEQUENCE journal_number_seq TO hub;
 GRANT USAGE ON SEQUENCE lti_platforms_number_seq, lti_deployments_number_seq,
       lti_contexts_number_seq, lti_resource_links_number_seq TO hub, grader;
