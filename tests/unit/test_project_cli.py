@@ -1,5 +1,6 @@
 """The commands about teams, talks and reports, as students and staff use them."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,8 +9,9 @@ from typer.testing import CliRunner, Result
 
 from coursehub.cli import app
 from coursehub.cli.project import ReportArchive, open_project
-from coursehub.cli.services import enter_reports
+from coursehub.cli.services import home_of
 from coursehub.course.rebase import rebase
+from coursehub.exchange.exchange import Exchange
 from coursehub.settings import CHECKOUT, load_settings
 from tests.pdfs import drawn, report
 from tests.unit.test_project_teams import PEOPLE
@@ -126,6 +128,8 @@ def test_a_report_that_was_kept_when_the_service_died_is_entered_at_its_start(
     reports = open_project(settings).reports
     assert not any(reports.all().values())
     for _ in range(2):
-        enter_reports(settings)
+        home_of(Exchange(settings), settings).project.recover()
         assert [each.username for team in reports.all().values() for each in team] == ["s01"]
     assert "of s03 is of no team" in caplog.text
+    while reports.unchecked():
+        time.sleep(0.05)

@@ -7,6 +7,7 @@ from typing import Any
 from jupyterhub.services.auth import HubOAuth
 
 from coursehub import journal
+from coursehub.cli.project_pages import ProjectPages
 from coursehub.course.due import Grant, Key, coming_actions, last_close
 from coursehub.course.model import Course
 from coursehub.errors import NotFound
@@ -47,12 +48,16 @@ def course_pages(exchange: Exchange, settings: Settings, auth: HubOAuth) -> Page
 
 def home_of(exchange: Exchange, settings: Settings) -> pages.Home:
     """What the pages of a deployment are told, and by whom."""
+    records = ExchangeRecords(exchange)
+    project = ProjectPages(exchange, settings, records)
     return pages.Home(
-        ExchangeRecords(exchange),
+        records,
         Scores(str(settings.gradebook)),
         Regrades(exchange.engine),
         ExchangeStaffroom(exchange, settings),
         CourseClock(exchange),
+        project,
+        project.sections,
     )
 
 

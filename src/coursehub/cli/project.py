@@ -37,9 +37,16 @@ Given = Annotated[
 class ReportArchive:
     """The exchange, as the project knows it (`coursehub.project.reports.Archive`)."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Use the deployment of `settings`; files are only touched when one comes or is read."""
+    def __init__(self, settings: Settings, exchange: Exchange | None = None) -> None:
+        """Use the deployment of `settings`; files are only touched when one comes or is read.
+
+        Args:
+            settings: The deployment's.
+            exchange: The exchange of this process, where it has one already.
+        """
         self._settings = settings
+        if exchange is not None:
+            self._exchange = exchange
         engine = connect(str(settings.database))
         self._ledger, self._roster = Ledger(engine), Roster(engine)
 
@@ -69,12 +76,12 @@ class ReportArchive:
         return Exchange(self._settings)
 
 
-def open_project(settings: Settings) -> Project:
-    """The project of the deployment of `settings`."""
+def open_project(settings: Settings, exchange: Exchange | None = None) -> Project:
+    """The project of the deployment of `settings`; arguments as `ReportArchive`."""
     settings.make_state()
     file = CourseFile(settings.course)
     engine = connect(str(settings.database))
-    return Project(engine, lambda: file.course, Roster(engine), ReportArchive(settings))
+    return Project(engine, lambda: file.course, Roster(engine), ReportArchive(settings, exchange))
 
 
 @contextmanager

@@ -4,25 +4,23 @@ import asyncio
 import logging
 import os
 import sys
-from datetime import UTC, datetime
-from functools import partial
 
 import typer
 from jupyterhub.services.auth import HubOAuth
 
 from coursehub.cli.course import one_line_errors
-from coursehub.cli.pages import course_pages
-from coursehub.cli.project import open_project
+from coursehub.cli.pages import home_of
 from coursehub.exchange.exchange import Exchange
 from coursehub.exchange.protocol import SERVICE_NAME, SERVICE_PREFIX
+from coursehub.exchange.service import Pages
 from coursehub.exchange.service import serve as serve_exchange
 from coursehub.floors import require_floors
 from coursehub.headers import cookie_options
+from coursehub.home.pages import routes
 from coursehub.settings import Settings, load_settings
 
-log = logging.getLogger(__name__)
-
 _KNOWN_SECONDS = 10
+
 app = typer.Typer()
 
 
@@ -50,15 +48,9 @@ def serve() -> None:
     auth = _hub_auth(settings)
     # In a container its own network is the boundary.
     address = "127.0.0.1" if settings.form == "embedded" else "0.0.0.0"
-    pages = course_pages(exchange, settings, auth)
-    recovered = partial(enter_reports, settings)
-    asyncio.run(serve_exchange(exchange, auth, port, address, pages, recovered))
-
-
-def enter_reports(settings: Settings) -> None:
-    """Enter the reports that a killed service had kept and receipted, but not yet entered."""
-    for kept in open_project(settings).reports.catch_up(datetime.now(UTC)):
-        log.warning("report %s of %s is of no team", kept.number, kept.username)
+    home = home_of(exchange, settings)
+    pages = Pages(*routes(home, auth))
+    asyncio.run(serve_exchange(exchange, auth, port, address, pages, home.project.recover))
 
 
 def _hub_auth(settings: Settings) -> HubOAuth:

@@ -176,7 +176,7 @@ class Scores:
 
     def __init__(self, url: str) -> None:
         """Read the gradebook at `url` (SQLAlchemy's); SQLite's need not be there yet."""
-        self._engine = _reader(url)
+        self._engine = reader(url)
         self._complete = False
 
     def of(self, student: str) -> dict[str, Standing]:
@@ -395,7 +395,8 @@ def _aware(value: Any) -> datetime | None:
     return moment and moment.replace(tzinfo=UTC)
 
 
-def _reader(url: str) -> Engine:
+def reader(url: str) -> Engine:
+    """Open the gradebook at `url` (SQLAlchemy's) to read it; in SQLite nothing can be written."""
     if make_url(url).get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
     engine = create_engine(url)

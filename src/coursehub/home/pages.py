@@ -12,8 +12,9 @@ from jupyterhub.services.auth import HubOAuth
 
 from coursehub.course.model import Assignment
 from coursehub.course.schedule import window
-from coursehub.home import staff, staff_pages, student
+from coursehub.home import project_pages, project_staff_pages, staff, staff_pages, student
 from coursehub.home.points import points_of
+from coursehub.home.project_sources import Project
 from coursehub.home.regrades import Regrades
 from coursehub.home.sources import Clock, Records, Scores, Section, Sections, Staffroom
 from coursehub.home.student_pages import (
@@ -62,6 +63,7 @@ class Home:
         regrades: Requests to grade anew.
         staffroom: What staff are told besides, and what is done for them.
         clock: What happens by itself.
+        project: Teams, talks, reports, and the final marks.
         sections: Fills more sections of a student's page.
     """
 
@@ -70,6 +72,7 @@ class Home:
     regrades: Regrades
     staffroom: Staffroom
     clock: Clock
+    project: Project
     sections: Sections = no_sections
     _class_scores: "Recent" = field(default_factory=lambda: Recent(FRESH))
     _live: "Recent" = field(default_factory=lambda: Recent(LIVE))
@@ -178,6 +181,12 @@ def routes(home: Home, auth: HubOAuth) -> Routes:
         (rf"receipts/{number}\.txt", ReceiptHandler),
         (rf"feedback/{number}/{name}", FeedbackPageHandler),
         (rf"regrades/{name}", AskForRegradeHandler),
+        (r"project", project_pages.ProjectPageHandler),
+        (r"project/report", project_pages.HandInReportHandler),
+        (rf"project/({'|'.join(project_pages.DEEDS)})", project_pages.ProjectPageHandler),
+        (rf"project/reports/{number}\.txt", project_pages.ReportReceiptHandler),
+        (rf"project/reports/{number}\.pdf", project_pages.ReportFileHandler),
+        *project_staff_pages.ROUTES,
         (r"staff/?", staff_pages.OverviewHandler),
         (r"staff/progress", staff_pages.ProgressHandler),
         (rf"staff/assignments/{name}", staff_pages.ClassHandler),

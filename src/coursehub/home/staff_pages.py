@@ -1,14 +1,14 @@
 """Staff's pages. Who asks must be a TA or an instructor by the roster as it is at that moment."""
 
 import re
-from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from coursehub.course.wallclock import ClockTime, Fault, Moment
+from coursehub.course.wallclock import Fault
 from coursehub.errors import CourseHubError, NotAllowed
 from coursehub.home import staff
 from coursehub.home.chart import histogram
+from coursehub.home.forms import first_late
 from coursehub.home.web import PageHandler
 from coursehub.home.words import count
 
@@ -169,22 +169,11 @@ class ExtensionsHandler(StaffHandler):
         assignment = self.course.assignment(filled["assignment"])
         if not filled["reason"].strip():
             raise CourseHubError("an extension needs a reason", remedy="Say why, in a few words")
-        until = self._first_late(filled["until"])
+        until = first_late(filled["until"], self.course)
         room.extend(
             whom, assignment.name, until, filled["reason"].strip(), self.person.username, self.now
         )
         return len(whom)
-
-    def _first_late(self, text: str) -> datetime:
-        """The first instant after the minute that somebody wrote, on the course's clocks."""
-        try:
-            moment = datetime.fromisoformat(text).replace(second=0, microsecond=0, tzinfo=None)
-        except ValueError:
-            raise CourseHubError(
-                f"{text!r} is no time", remedy="Write it like 2021-02-06T23:59"
-            ) from None
-        clock = ClockTime(moment.time(), timedelta(minutes=1))
-        return Moment(moment.date(), clock).ends(self.course.tz)
 
 
 class RegradesHandler(StaffHandler):

@@ -41,7 +41,7 @@ def running_order_table(course: Course, order: Order, names: Mapping[str, str]) 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, title=_title(course, order))
     for column in COLUMNS:
         table.add_column(column)
-    for row in _rows(course, order, names):
+    for row in rows(course, order, names):
         table.add_row(*map(plain, row))
     return table
 
@@ -53,11 +53,11 @@ def running_order_html(course: Course, order: Order, names: Mapping[str, str]) -
     """
     title = escape(_title(course, order))
     head = "".join(f'<th scope="col">{column}</th>' for column in COLUMNS)
-    rows = "\n".join(
+    body = "\n".join(
         ("<tr>" if row[0] else '<tr class="pause">')
         + "".join(f"<td>{escape(cell)}</td>" for cell in row)
         + "</tr>"
-        for row in _rows(course, order, names)
+        for row in rows(course, order, names)
     )
     waiting = "".join(f"<li>{escape(team.name)}</li>" for team in order.waiting)
     left = f"<h2>Without a slot</h2>\n<ul>{waiting}</ul>\n" if waiting else ""
@@ -65,7 +65,7 @@ def running_order_html(course: Course, order: Order, names: Mapping[str, str]) -
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
-        f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>\n{left}"
+        f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n{left}"
         "</body>\n</html>\n"
     )
 
@@ -75,17 +75,20 @@ def _title(course: Course, order: Order) -> str:
     return f"{course.code}: presentations{starts}"
 
 
-def _rows(course: Course, order: Order, names: Mapping[str, str]) -> list[tuple[str, ...]]:
-    """Return a row for each slot up to the last one in use, and one for each pause."""
+def rows(course: Course, order: Order, names: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """A row of `COLUMNS` for each slot up to the last one in use; a pause has no number.
+
+    The arguments are those of `running_order_table`.
+    """
     last = max((index for index, (_, team) in enumerate(order.slots) if team), default=-1)
-    rows: list[tuple[str, ...]] = []
+    found: list[tuple[str, ...]] = []
     before = None
     for slot, team in order.slots[: last + 1]:
         if before is not None and slot.starts > before:
-            rows.append(("", _span(before, slot.starts), "Break", "", ""))
+            found.append(("", _span(before, slot.starts), "Break", "", ""))
         before = slot.ends
-        rows.append((str(slot.number), _span(slot.starts, slot.ends), *_of(course, team, names)))
-    return rows
+        found.append((str(slot.number), _span(slot.starts, slot.ends), *_of(course, team, names)))
+    return found
 
 
 def _span(starts: datetime, ends: datetime) -> str:

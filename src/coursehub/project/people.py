@@ -42,7 +42,7 @@ def need_student(people: People, username: str) -> Person:
     if person is None or person.staff:
         raise NotEnrolled(
             f"{username} is no student of this course",
-            remedy="Check the spelling; `coursehub roster list` shows everybody",
+            remedy="Check the spelling of the user name",
         )
     return person
 

@@ -168,6 +168,11 @@ class Reports:
         with self._engine.connect() as connection:
             return self.read(connection, read_teams(connection))
 
+    def of(self, team: Team) -> list[Report]:
+        """A team's reports, the oldest first."""
+        with self._engine.connect() as connection:
+            return self.read(connection, [team])[team.number]
+
     def read(self, connection: Connection, teams: Sequence[Team]) -> dict[int, list[Report]]:
         """Every report of these teams, in one query and one for extensions."""
         extensions, policy = self.archive.extensions(), self._course().late
@@ -196,6 +201,19 @@ class Reports:
                 for index, row in enumerate(rows[team.number])
             ]
         return found
+
+    def numbers(self, team: int | None = None) -> set[int]:
+        """The numbers of all reports, or of those of the team of that number."""
+        query = select(tables.reports.c.number)
+        if team is not None:
+            query = query.where(tables.reports.c.team == team)
+        with self._engine.connect() as connection:
+            return set(connection.execute(query).scalars())
+
+    def windows(self, teams: Sequence[Team]) -> list[tuple[Team, Window]]:
+        """`window` of each of these teams, in one query."""
+        extensions = self.archive.extensions()
+        return [(team, self._window(team, extensions)) for team in teams]
 
     def window(self, team: Team) -> Window:
         """When the team's report is open: who has the most time of its members has it for all."""

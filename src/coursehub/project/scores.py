@@ -108,17 +108,28 @@ class Scores:
         with self._engine.connect() as connection:
             return self._combined(connection, work, only)
 
+    def given(self, work: Work, team: int) -> dict[str, dict[str, Decimal]]:
+        """What each grader gave the team of that number, by grader and criterion."""
+        with self._engine.connect() as connection:
+            return self._given(connection, work, team).get(team, {})
+
     def _combined(
         self, connection: Connection, work: Work, only: int | None = None
     ) -> dict[int, Combined]:
         rubric = self.rubric(work)
+        found = self._given(connection, work, only)
+        return {team: combine(rubric, scores) for team, scores in found.items()}
+
+    def _given(
+        self, connection: Connection, work: Work, only: int | None
+    ) -> dict[int, dict[str, dict[str, Decimal]]]:
         found: dict[int, dict[str, dict[str, Decimal]]] = defaultdict(lambda: defaultdict(dict))
         query = select(tables.scores).where(tables.scores.c.work == work)
         if only is not None:
             query = query.where(tables.scores.c.team == only)
         for row in connection.execute(query):
             found[row.team][row.grader][row.criterion] = Decimal(row.score)
-        return {team: combine(rubric, scores) for team, scores in found.items()}
+        return found
 
     def _criterion(self, work: Work, key: str) -> str:
         names = [each.criterion for each in self.rubric(work)]

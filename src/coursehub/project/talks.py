@@ -77,6 +77,13 @@ class Talks:
         there = {team.number for _, team in placed if team}
         return Order(placed, tuple(team for n, team in teams.items() if n not in there))
 
+    def slot(self, team: int) -> Slot | None:
+        """The slot of the team of that number, or None."""
+        query = select(tables.slots.c.number).where(tables.slots.c.team == team)
+        with self._engine.connect() as connection:
+            number = connection.execute(query).scalar()
+        return next((slot for slot in slots(self._course()) if slot.number == number), None)
+
     def draws(self) -> list[Draw]:
         """All draws so far, the first one first; anybody can draw again with their seeds."""
         return [
@@ -169,6 +176,12 @@ class Talks:
     def asked(self, team: int) -> list[int]:
         """The numbers of the teams that have asked this one to swap."""
         query = select(tables.swaps.c.team).where(tables.swaps.c.other == team)
+        with self._engine.connect() as connection:
+            return sorted(connection.execute(query).scalars())
+
+    def asks(self, team: int) -> list[int]:
+        """The numbers of the teams that this one has asked to swap."""
+        query = select(tables.swaps.c.other).where(tables.swaps.c.team == team)
         with self._engine.connect() as connection:
             return sorted(connection.execute(query).scalars())
 

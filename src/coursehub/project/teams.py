@@ -87,8 +87,12 @@ class Teams:
         return pick(self.all(), name)
 
     def invitations(self, username: str) -> list[Team]:
-        """The teams that a student may accept."""
-        return [team for team in self.all() if username in team.invited]
+        """The teams that a student may accept, by number."""
+        mine = tables.invitations.c.username == username
+        query = select(tables.invitations.c.team).where(mine)
+        with self._engine.connect() as connection:
+            numbers = sorted(connection.execute(query).scalars())
+            return [team for number in numbers for team in read_teams(connection, number)]
 
     def alone(self) -> list[str]:
         """The students without a team, by user name."""
@@ -255,7 +259,7 @@ def pick(teams: Sequence[Team], name: str) -> Team:
     for team in teams:
         if name in (team.name, str(team.number)):
             return team
-    raise NotFound(f"there is no team {name!r}", remedy="`coursehub team list` shows all")
+    raise NotFound(f"there is no team {name!r}", remedy="See the list of teams")
 
 
 def make(connection: Connection, name: str | None = None) -> int:
