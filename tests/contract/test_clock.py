@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from typer.testing import CliRunner
 
 from coursehub import journal
 from coursehub.cli import app
+from coursehub.cli.compose import nbgrader_config
 from coursehub.cli.gradings import GradingService
+from coursehub.cli.pages import CourseClock, ExchangeStaffroom
 from coursehub.cli.steps import TRIES, Steps
 from coursehub.cli.tick import run
 from coursehub.course.due import Action, Key
@@ -22,7 +25,10 @@ from coursehub.exchange import migrations
 from coursehub.exchange.clock import LEASE, Clock
 from coursehub.exchange.database import connect
 from coursehub.exchange.deadlines import CourseFile
+from coursehub.gradebook.edits import edited, keep_report, opened
+from coursehub.grading import runner
 from coursehub.grading.marking import Grade, Marking
+from tests.classroom import EDIT
 from tests.contract.terms import RIGHT, WRONG, Term, windows
 from tests.deployment import PEOPLE
 
@@ -124,6 +130,43 @@ def test_who_still_has_time_is_graded_when_it_ends(tmp_path: Path) -> None:
     assert term.points("bob", NAME) == 5 and set(term.pages("bob")) == {NAME}
 
 
+def test_what_staff_gave_back_themselves_waits_no_more(tmp_path: Path) -> None:
+    term = closed(tmp_path)
+    assert not run(term.steps)
+    pages = CourseClock(term.exchange)
+    assert [each.assignment for each in pages.waiting(datetime.now(UTC))] == [NAME]
+    runner.feedback(partial(nbgrader_config, term.settings), NAME)
+    assert set(term.pages("alice")) == {NAME}
+    assert list(pages.waiting(datetime.now(UTC))) == []
+    assert "waits for" not in command(term, "tick", "--dry-run")[1]
+
+
+def test_a_solution_still_waits_where_feedback_is_out(tmp_path: Path) -> None:
+    term = closed(tmp_path, policy={"solution": "{after: feedback}"})
+    assert not run(term.steps)
+    runner.feedback(partial(nbgrader_config, term.settings), NAME)
+    assert list(CourseClock(term.exchange).waiting(datetime.now(UTC))) == [(NAME, True)]
+    assert f"the solution waits for `coursehub approve {NAME}`" in command(
+        term, "tick", "--dry-run"
+    )[1]  # fmt: skip
+
+
+def test_a_decision_on_the_page_is_settled_by_the_clock(tmp_path: Path) -> None:
+    term = closed(tmp_path)
+    assert not run(term.steps)
+    with opened(str(term.settings.gradebook), term.exchange.deadlines.course) as gradebook:
+        keep_report(gradebook, (NAME, NAME, "alice"), "answers", [EDIT])
+        [found] = edited(gradebook, term.exchange.deadlines.course, NAME)
+    room = ExchangeStaffroom(term.exchange, term.settings)
+    digest, now = found.digest, datetime.now(UTC)
+    room.decide(NAME, "alice", digest, "other", 20.0, "Ask us.", "tara", now)
+    assert term.points("alice", NAME) == 5, "the page writes no points"
+    assert not run(term.steps)
+    assert [did for did, _ in term.told()] == [*GRADED, "settle"]
+    assert term.points("alice", NAME) == 4
+    assert not run(term.steps) and len(term.told()) == 4, "once"
+
+
 class FailsFor:
     """The real thing, but for some hand-ins: a sandbox that cannot run them."""
 
@@ -159,6 +202,8 @@ def test_one_that_cannot_be_graded_is_listed_and_holds_nobody_up_for_ever(tmp_pa
     [entry, *_] = journal.entries(term.engine, did="autograde")
     assert set(entry.after["not graded"]) == {"bob"} and term.points("alice", NAME) == 5
     assert "not autograded: bob" in command(term, "approve", NAME)[1]
+    told = ExchangeStaffroom(term.exchange, term.settings).problems(NAME)
+    assert set(told) == {"bob"} and "no room" in told["bob"]
 
 
 def test_where_nothing_can_be_graded_it_is_tried_for_ever(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ import pytest
 from sqlalchemy import update
 
 from coursehub import journal
+from coursehub.course.due import Action, Key
+from coursehub.exchange.clock import Clock
 from coursehub.exchange.database import connect, people
 from coursehub.exchange.exchange import Exchange
 from coursehub.hub.process import running_hub
@@ -22,6 +24,7 @@ HOME = "/services/course/"
 STAFF_PAGES = (
     "staff/", "staff/progress", "staff/assignments/assignment_1",
     "staff/assignments/assignment_1/figures", "staff/assignments/assignment_1/edits",
+    "staff/assignments/assignment_1/feedback",
     "staff/extensions", "staff/regrades", "staff/clock", "staff/gpus", "staff/journal",
 )  # fmt: skip
 HOSTILE = "<script>window.stolen = 1</script>"
@@ -259,7 +262,10 @@ def test_a_form_without_its_token_changes_nothing(course: Deployment, reader: So
 
 
 def test_students_reach_none_of_staffs_forms(course: Deployment, reader: Somebody) -> None:
-    for path in ("staff/extensions", "staff/regrades/1/rerun", "staff/regrades/1/answer"):
+    for path in (
+        "staff/extensions", "staff/regrades/1/rerun", "staff/regrades/1/answer",
+        "staff/assignments/assignment_1/edits", "staff/assignments/assignment_1/feedback",
+    ):  # fmt: skip
         answer = reader("alice").post(path, reason="x", answer="x", who="alice")
         assert answer.status_code == 403
 
@@ -342,11 +348,108 @@ def test_progress_says_how_many_are_graded(reader: Somebody) -> None:
     assert told["assignments"]["assignment_4"]["graded"] == 0
 
 
-def test_edits_name_what_was_found_and_lead_to_the_formgrader(reader: Somebody) -> None:
-    page = reader("tara").text("staff/assignments/assignment_1/edits")
+EDITS = "staff/assignments/assignment_1/edits"
+
+
+def edited(page: str) -> list[tuple[str, str]]:
+    """Who has a form about edits on the page, and the digest in it."""
+    return re.findall(
+        r'name="student" value="(\w+)">\s*<input[^>]*name="edits" value="(\w+)"', page
+    )
+
+
+def test_staff_decide_about_edits_on_the_page(course: Deployment, reader: Somebody) -> None:
+    tara = reader("tara")
+    page = tara.text(EDITS)
     assert "A cell that is not yours was edited." in page
     assert "Nobody has decided; nothing is taken off." in page
-    assert "/hub/user-redirect/formgrader/edits/assignment_1#" in page
+    (who, digest), (other, _), *_ = edited(page)
+    form = {"student": who, "edits": digest, "reason": f"Ask us. {HOSTILE}"}
+    done = tara.post(EDITS, EDITS, **form, verb="other", amount="5.75", unit="points")
+    assert done.status_code == 200 and "Decided; the student reads it" in done.text
+    mine = done.text.split(f'id="{who}"')[1].split("</article>")[0]
+    assert "Decided by tara" in mine and "5 % of the marks (5.75 points) taken off" in mine
+    assert HOSTILE not in done.text
+    again = reader("ines").post(EDITS, EDITS, **form, verb="waived")
+    assert "Decided by ines" in again.text.split(f'id="{who}"')[1].split("</article>")[0]
+    assert "Nobody has decided" in again.text.split(f'id="{other}"')[1].split("</article>")[0]
+    told = [
+        (each.who, each.before, each.after, each.why)
+        for each in entries(course, did="decide about edits", about=who)
+    ]
+    five = {"edits": "other", "percent": 5.0}
+    assert told == [
+        ("ines", five, {"edits": "waived", "percent": 0.0}, f"Ask us. {HOSTILE}"),
+        ("tara", {}, five, f"Ask us. {HOSTILE}"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"edits": "of before"}, "graded anew meanwhile"),
+        ({"verb": "accepted"}, "nothing is proposed"),
+        ({"verb": "burn"}, "is no decision"),
+        ({"verb": "other", "amount": "much"}, "is no number"),
+        ({"verb": "other", "amount": "101"}, "cannot be taken off"),
+        ({"student": "alice"}, "alice has no edits outside the answers"),
+    ],
+)
+def test_what_cannot_be_decided_is_said_and_what_was_written_stays(
+    course: Deployment, reader: Somebody, wrong: dict[str, str], said: str
+) -> None:
+    before = len(entries(course))
+    who, digest = edited(reader("tara").text(EDITS))[-1]
+    form = {"student": who, "edits": digest, "verb": "waived", "reason": "a typo <i>"} | wrong
+    answer = reader("tara").post(EDITS, EDITS, **form)
+    assert answer.status_code == 409
+    assert said in answer.text
+    assert "a typo &lt;i&gt;" in answer.text or "student" in wrong
+    assert len(entries(course)) == before
+
+
+def test_feedback_is_approved_knowing_what_still_needs_a_person(
+    course: Deployment, reader: Somebody
+) -> None:
+    tara, path = reader("tara"), "staff/assignments/assignment_3/feedback"
+    overview = tara.text("staff/")
+    assert "The feedback of assignment 3 waits for somebody to approve it" in squeezed(overview)
+    assert "The feedback of assignment 1 waits" not in squeezed(overview), "it is out already"
+    page = tara.text(path)
+    found = re.findall(r"<li>(points by hand missing: [^<]*)</li>", page)
+    assert found and "and 19 more" in found[0]
+    seen = re.search(r'name="seen" value="([^"]*)"', page)[1]  # type: ignore[index]
+    assert "Approve anyway" in page
+    stale = tara.post(path, path, seen="nothing")
+    assert stale.status_code == 409 and "no longer as you saw it" in stale.text
+    assert entries(course, did="approve") == []
+    done = tara.post(path, path, seen=seen)
+    assert "Approved; feedback goes out" in done.text
+    assert "The feedback of assignment 3 waits" not in squeezed(done.text)
+    [entry] = entries(course, did="approve")
+    assert (entry.who, entry.assignment, entry.why) == (
+        "tara", "assignment_3", f"although {found[0]}"
+    )  # fmt: skip
+    assert tara.post(path, "staff/extensions", seen=seen).status_code == 409
+    assert "It is approved." in tara.text(path)
+
+
+def squeezed(text: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", text).split())
+
+
+def test_what_the_clock_could_not_grade_has_its_reason(
+    course: Deployment, reader: Somebody
+) -> None:
+    clock, now = Clock(connect(str(course.settings.database))), datetime.now(UTC)
+    key = Key("autograde", "assignment_4", now)
+    clock.take(key, "test", now)
+    failed = {"not graded": {"alice": "the sandbox had no room"}}
+    assert clock.finish(Action(key, now, "its deadline"), "test", now, failed)
+    page = reader("tara").text("staff/assignments/assignment_4?state=failed")
+    assert page.count('name="who"') == 1 and "the sandbox had no room" in page
+    pending = reader("tara").text("staff/assignments/assignment_4/feedback")
+    assert "could not be graded: alice" in pending
 
 
 def test_the_pages_of_a_service_that_was_killed_are_back(

@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 from nbgrader.api import Gradebook
 from psycopg.errors import InsufficientPrivilege
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, create_engine, event
 
+from coursehub.cli.gradebook import describe
+from coursehub.errors import CourseHubError, NotFound
 from coursehub.exchange import migrations
 from coursehub.exchange.database import connect
+from coursehub.gradebook.apart import DecisionsApart
+from coursehub.gradebook.audit import entries
 from coursehub.gradebook.database import upgrade
 from coursehub.gradebook.edits import decide, edited, opened
 from coursehub.gradebook.standing import COLUMNS, Scores
@@ -159,7 +163,11 @@ def test_the_service_reads_scores_and_no_source(course: Course, postgres: Postgr
             "SELECT * FROM audit",
             "SELECT answers FROM hand_in_report",
             "UPDATE grade SET manual_score = 100 RETURNING 1",
-            "INSERT INTO edit_decision VALUES ('a', 'b', 'c', 'waived', 0, '', 'x', now())",
+            "DELETE FROM edit_decision",
+            "UPDATE edit_decision SET student = 'bob'",
+            "INSERT INTO audit (who) VALUES ('tara')",
+            "UPDATE hand_in_report SET edits = '[]'",
+            "UPDATE submitted_notebook SET late_submission_penalty = 0 RETURNING 1",
             "DELETE FROM grade RETURNING 1",
             "CREATE TABLE mine (a int)",
         ):
@@ -170,3 +178,25 @@ def test_the_service_reads_scores_and_no_source(course: Course, postgres: Postgr
             ):
                 connection.execute("SET LOCAL ROLE course")
                 connection.execute(refused)
+
+
+@pytest.mark.parametrize("course", ["postgresql"], indirect=True)
+def test_a_decision_on_the_page_is_the_services_for_a_person(course: Course) -> None:
+    """The audit says what the database knows, and beside it what the service says."""
+    pages = DecisionsApart(course.url.replace("//grader@", "//course@"))
+    with opened(course.url, course.course) as gradebook:
+        found = edited(gradebook, course.course, SECOND)[0]
+    told = (course.course, SECOND, found.student, found.digest)
+    last, this = pages.decide(*told, "other", 10.0, " Ask us. ", "tara")
+    assert last is None
+    assert (this.who, this.percent, this.reason) == ("tara", 10.0, "Ask us.")
+    last, this = pages.decide(*told, "waived", 0.0, "", "ines")
+    assert last and (last.who, this.who, this.verb) == ("tara", "ines", "waived")
+    first, second = entries(create_engine(course.url), SECOND, found.student)[-2:]
+    assert (first.who, first.after["for"], first.before) == ("course", "tara", {})
+    assert (second.who, second.after["for"], second.after["edits"]) == ("course", "ines", "waived")
+    assert describe(second).endswith("decided by, as the service says: none → “ines”")
+    with pytest.raises(CourseHubError, match="graded anew meanwhile"):
+        pages.decide(course.course, SECOND, found.student, "of before", "waived", 0.0, "", "tara")
+    with pytest.raises(NotFound):
+        pages.decide(course.course, SECOND, "nobody", found.digest, "waived", 0.0, "", "tara")

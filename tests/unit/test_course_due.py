@@ -20,6 +20,7 @@ from coursehub.course.due import (
     last_close,
     own_close,
     ready_actions,
+    unapproved,
 )
 from coursehub.course.load import load_course
 from coursehub.course.model import Band, Course, FeedbackPolicy, LatePolicy, SolutionPolicy
@@ -113,6 +114,31 @@ def test_more_time_that_ends_before_the_deadline_changes_nothing() -> None:
     granted = {NAME: [Grant("alice", CLOSE - DAY, RELEASE)]}
     assert due_actions(SHIPPED, END, (), granted) == due_actions(SHIPPED, END, ())
     assert last_close(SHIPPED, FIRST, granted) == CLOSE
+
+
+def test_a_decision_about_edits_is_settled_once() -> None:
+    now, at = CLOSE + 3 * DAY, CLOSE + 2 * DAY
+    settle = Key("settle", NAME, at)
+    assert settle in keys(due_actions(SHIPPED, now, (), decided={NAME: at}))
+    assert settle not in keys(due_actions(SHIPPED, now, {settle}, decided={NAME: at}))
+    again = {NAME: at + DAY}
+    found = due_actions(SHIPPED, now, {settle}, decided=again)
+    assert [each.why.split(",")[0] for each in found if each.kind == "settle"]
+    assert settle._replace(close=at + DAY) in keys(found)
+
+
+def test_feedback_waits_for_approval_once_nobody_has_more_time() -> None:
+    for now, approvals, waits in (
+        (CLOSE - GRAIN, {}, False),
+        (CLOSE, {}, True),
+        (CLOSE, {NAME: Approval(CLOSE, CLOSE)}, False),
+    ):
+        assert (NAME in unapproved(SHIPPED, now, {}, approvals)) == waits
+    granted = {NAME: [Grant("alice", CLOSE + DAY, CLOSE)]}
+    assert NAME not in unapproved(SHIPPED, CLOSE, granted, {})
+    assert NAME in unapproved(SHIPPED, CLOSE + DAY, granted, {NAME: Approval(CLOSE, CLOSE)})
+    by_itself = SHIPPED.model_copy(update={"feedback": FeedbackPolicy(approve=False)})
+    assert unapproved(by_itself, CLOSE, {}, {}) == []
 
 
 def test_credit_for_late_hand_ins_keeps_it_open() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from coursehub import journal
 from coursehub.course.due import Action, Approval, Key
-from coursehub.exchange.clock import LEASE, Clock
+from coursehub.exchange.clock import DECIDE, LEASE, Clock
 from coursehub.exchange.database import connect
 
 NOW = datetime(2021, 2, 6, tzinfo=UTC)
@@ -95,3 +95,31 @@ def test_the_last_approval_holds(clock: Clock) -> None:
         ("tom", "although it is late"),
         ("ines", None),
     ]
+
+
+def test_what_could_not_be_graded_is_what_the_last_autograding_says(clock: Clock) -> None:
+    def grades(close: datetime, failed: dict[str, str]) -> None:
+        key = Key("autograde", "assignment_1", close)
+        clock.take(key, "one", NOW)
+        assert clock.finish(Action(key, close, "its deadline"), "one", NOW, {"not graded": failed})
+
+    assert clock.not_graded("assignment_1") == {}
+    grades(NOW, {"alice": "no room", "bob": "no room"})
+    assert clock.not_graded("assignment_1") == {"alice": "no room", "bob": "no room"}
+    grades(NOW + LEASE, {"bob": "still no room"})
+    clock.take(Key("autograde", "assignment_1", NOW + 2 * LEASE), "one", NOW)
+    assert clock.not_graded("assignment_1") == {"bob": "still no room"}
+    assert clock.not_graded("assignment_2") == {}
+
+
+def test_when_somebody_decided_last_is_what_the_journal_says(clock: Clock) -> None:
+    assert clock.decided() == {}
+    with clock._engine.begin() as connection:
+        for minutes, name, did in ((1, "a", DECIDE), (3, "a", DECIDE), (2, "b", DECIDE),
+                                   (4, "b", "extend")):  # fmt: skip
+            at = NOW + minutes * timedelta(minutes=1)
+            journal.record(connection, journal.Entry(at, "tara", did, name, "alice"))
+    assert clock.decided() == {
+        "a": NOW + timedelta(minutes=3), "b": NOW + timedelta(minutes=2)
+    }  # fmt: skip
+    assert all(at.tzinfo for at in clock.decided().values())

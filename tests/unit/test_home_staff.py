@@ -9,9 +9,11 @@ import pytest
 from coursehub.course.load import load_course
 from coursehub.course.model import EditPolicy
 from coursehub.course.schedule import window
+from coursehub.errors import CourseHubError
 from coursehub.exchange.roster import Person
 from coursehub.gradebook.standing import CellFigures, Edits, Found, Standing
 from coursehub.home import staff
+from coursehub.home.approval import before_feedback
 from coursehub.home.sources import ClassWork
 from coursehub.settings import CHECKOUT
 
@@ -85,6 +87,46 @@ def test_edits_wait_for_a_decision_where_something_is_proposed() -> None:
     decided = replace(GRADED, edits=replace(EDITED, verb="accepted", percent=5.0))
     done = row(received=(ON_TIME,), standing=decided, course=course)
     assert (done.state, done.points and done.points.score) == ("graded", 55)
+
+
+def test_what_still_needs_a_person_is_said_before_feedback() -> None:
+    in_hand = {"received": (ON_TIME,)}
+    found = [
+        row(**in_hand),
+        row(**in_hand, problem="no memory"),
+        row(**in_hand, standing=replace(GRADED, open=True, edits=ANEW)),
+        row(**in_hand, standing=GRADED),
+        row(fetched=True),
+    ]
+    assert before_feedback(found, CLOSED, CLOSED, str) == [
+        "not graded: alice", "could not be graded: alice", "points by hand missing: alice",
+        "edits undecided: alice",
+    ]  # fmt: skip
+    assert before_feedback(found[3:], CLOSED, CLOSED, str) == []
+    assert before_feedback(found[3:], CLOSED + HOUR, CLOSED, lambda _: "Friday") == [
+        "there is time until Friday"
+    ]
+    many = before_feedback(found[:1] * 30, CLOSED, CLOSED, str)
+    assert many[0].endswith("alice, alice and 22 more")
+
+
+@pytest.mark.parametrize(
+    ("amount", "unit", "percent"),
+    [("5", "percent", 5), ("5", "points", 5), ("2,5", "percent", 2.5), ("nan", "points", None),
+     ("much", "percent", None), ("", "points", None)],
+)  # fmt: skip
+def test_points_to_take_off_are_percent_of_the_marks(
+    amount: str, unit: str, percent: float | None
+) -> None:
+    graded = row(received=(ON_TIME,), standing=replace(GRADED, most=50.0, edits=EDITED))
+    if percent is None:
+        with pytest.raises(CourseHubError, match="is no number"):
+            staff.percent_of(amount, unit, graded)
+        return
+    expected = percent * 2 if unit == "points" else percent
+    assert staff.percent_of(amount, unit, graded) == expected
+    with pytest.raises(CourseHubError, match="no points yet"):
+        staff.percent_of("5", "points", row(received=(ON_TIME,)))
 
 
 def test_late_is_said_beside_the_state_and_an_extension_undoes_it() -> None:

@@ -32,6 +32,7 @@ WORDS = {
     "edits": "edits outside the answers",
     "percent": "percent taken off",
     "reason": "reason",
+    "for": "decided by, as the service says",
 }
 
 

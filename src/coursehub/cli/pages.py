@@ -8,15 +8,17 @@ from jupyterhub.services.auth import HubOAuth
 
 from coursehub import journal
 from coursehub.cli.project_pages import ProjectPages
-from coursehub.course.due import Grant, Key, coming_actions, last_close
+from coursehub.course.due import Grant, Key, coming_actions
 from coursehub.course.model import Course
 from coursehub.errors import NotFound
 from coursehub.exchange import overview
-from coursehub.exchange.clock import Clock
+from coursehub.exchange.approval import FeedbackApproval, Unapproved
+from coursehub.exchange.clock import DECIDE, Clock
 from coursehub.exchange.exchange import Exchange
 from coursehub.exchange.ledger import HandIn
 from coursehub.exchange.roster import Person
 from coursehub.exchange.service import Pages
+from coursehub.gradebook.apart import DecisionsApart
 from coursehub.gradebook.standing import Scores
 from coursehub.headers import cookie_options, transport
 from coursehub.home import pages, sources
@@ -36,9 +38,9 @@ _DEEDS = {
 """What the clock does, in words that an assignment's name follows."""
 
 
-def course_pages(exchange: Exchange, settings: Settings, auth: HubOAuth) -> Pages:
+def course_pages(home: pages.Home, settings: Settings, auth: HubOAuth) -> Pages:
     """What the course service serves beside its API."""
-    found = pages.routes(home_of(exchange, settings), auth)
+    found = pages.routes(home, auth)
     browsers = {
         "transport": transport(https=settings.https, names_below=bool(settings.subdomains)),
         "xsrf_cookie_kwargs": cookie_options(https=settings.https),
@@ -139,6 +141,7 @@ class ExchangeStaffroom:
         """Ask `exchange`, and in the deployed form the history of leases."""
         self._exchange = exchange
         self._lends = settings.form == "containers"
+        self._decisions = DecisionsApart(str(settings.gradebook))
 
     def students(self) -> Sequence[Person]:
         """All students, by user name."""
@@ -164,7 +167,8 @@ class ExchangeStaffroom:
 
     def problems(self, assignment: str) -> Mapping[str, str]:
         """User name -> why the hand-in could not be graded when it was tried last."""
-        return self._exchange.desk.problems(assignment)
+        by_the_clock = Clock(self._exchange.engine).not_graded(assignment)
+        return by_the_clock | self._exchange.desk.problems(assignment)
 
     def grader(self, now: datetime) -> sources.Grader:
         """How it stands with grading."""
@@ -179,6 +183,23 @@ class ExchangeStaffroom:
     ) -> None:  # fmt: skip
         """Give students more time, and look again at what was handed in already."""
         self._exchange.extend(usernames, assignment, until, reason, by, now)
+
+    def decide(
+        self, assignment: str, student: str, digest: str, verb: str, percent: float, reason: str,
+        by: str, now: datetime,
+    ) -> None:  # fmt: skip
+        """Enter what somebody decides: in the gradebook, and in the journal for the clock."""
+        course = self._exchange.deadlines.course
+        last, this = self._decisions.decide(
+            course, assignment, student, digest, verb, percent, reason, by
+        )
+        before, after = (
+            {} if each is None else {"edits": each.verb, "percent": each.percent}
+            for each in (last, this)
+        )
+        entry = journal.Entry(now, by, DECIDE, assignment, student, before, after, reason or None)
+        with self._exchange.engine.begin() as connection:
+            journal.record(connection, entry)
 
     def rerun(self, assignment: str, username: str, by: str, now: datetime) -> int:
         """Have what was collected of a student graded once more."""
@@ -212,6 +233,9 @@ class CourseClock:
         """Ask `exchange`."""
         self._exchange = exchange
         self._clock = Clock(exchange.engine)
+        self._approval = FeedbackApproval(
+            self._clock, exchange.roster, exchange.ledger, exchange.store
+        )
 
     def coming(self, now: datetime) -> Sequence[sources.Deed]:
         """What time alone will bring, the earliest first."""
@@ -231,23 +255,21 @@ class CourseClock:
                 found.append(sources.Deed(deed.taken_until, self._say(deed.key), why))
         return sorted(found, key=lambda each: each.at, reverse=True)
 
-    def waiting(self, now: datetime) -> Sequence[str]:
-        """The assignments that nobody has more time for, and whose feedback nobody approved."""
-        course, granted, approvals = self._course, self._granted(), self._clock.approvals()
-        if not course.feedback.approve:
-            return []
-        handed_in = overview.handed_in(self._exchange.engine)
-        found = []
-        for assignment in course.assignments:
-            close = last_close(course, assignment, granted)
-            approval = approvals.get(assignment.name)
-            approved = approval is not None and approval.close >= close
-            if close <= now and not approved and assignment.name in handed_in:
-                found.append(
-                    f"The feedback of assignment {assignment.number} waits for somebody to approve "
-                    f"it: coursehub approve {assignment.name}"
-                )
-        return found
+    def waiting(self, now: datetime) -> Sequence[Unapproved]:
+        """Whose feedback waits for somebody to approve it."""
+        return self._approval.waiting(self._course, now)
+
+    def last(self, assignment: str) -> datetime:
+        """When nobody has any more time for an assignment."""
+        return self._approval.last(self._course, assignment)
+
+    def is_approved(self, assignment: str) -> bool:
+        """Whether somebody approved its feedback, knowing of all the time that was granted."""
+        return self._approval.is_approved(self._course, assignment)
+
+    def approve(self, assignment: str, although: Sequence[str], by: str, now: datetime) -> None:
+        """Enter that somebody approves it."""
+        self._approval.approve(self._course, assignment, although, by, now)
 
     @property
     def _course(self) -> Course:

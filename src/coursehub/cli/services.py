@@ -9,14 +9,12 @@ import typer
 from jupyterhub.services.auth import HubOAuth
 
 from coursehub.cli.course import one_line_errors
-from coursehub.cli.pages import home_of
+from coursehub.cli.pages import course_pages, home_of
 from coursehub.exchange.exchange import Exchange
 from coursehub.exchange.protocol import SERVICE_NAME, SERVICE_PREFIX
-from coursehub.exchange.service import Pages
 from coursehub.exchange.service import serve as serve_exchange
 from coursehub.floors import require_floors
 from coursehub.headers import cookie_options
-from coursehub.home.pages import routes
 from coursehub.settings import Settings, load_settings
 
 _KNOWN_SECONDS = 10
@@ -49,7 +47,7 @@ def serve() -> None:
     # In a container its own network is the boundary.
     address = "127.0.0.1" if settings.form == "embedded" else "0.0.0.0"
     home = home_of(exchange, settings)
-    pages = Pages(*routes(home, auth))
+    pages = course_pages(home, settings, auth)
     asyncio.run(serve_exchange(exchange, auth, port, address, pages, home.project.recover))
 
 

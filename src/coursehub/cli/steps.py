@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
@@ -12,10 +12,10 @@ from typing import Any
 from coursehub.cli.compose import nbgrader_config
 from coursehub.cli.grading import grade_with_progress, release_assignment
 from coursehub.course.due import Action, Granted, last_close, own_close
-from coursehub.course.late import counting
 from coursehub.course.model import Assignment, Course
 from coursehub.course.schedule import as_people_say, say_short
 from coursehub.errors import CourseHubError, NotFound, ServiceUnavailable
+from coursehub.exchange.approval import FeedbackApproval, counting_hand_ins
 from coursehub.exchange.clock import Clock
 from coursehub.exchange.database import connect
 from coursehub.exchange.deadlines import CourseFile, Deadlines
@@ -26,6 +26,7 @@ from coursehub.gradebook.penalty import settle_all
 from coursehub.gradebook.pending import undecided, without_points
 from coursehub.grading import runner
 from coursehub.grading.solution import solution
+from coursehub.home.words import a_few
 from coursehub.settings import Settings
 
 Result = dict[str, Any]
@@ -35,7 +36,6 @@ TRIES = 3
 
 _ON_THE_WAY = timedelta(seconds=30)  # for a hand-in that is stamped, but not there yet
 _POLL_SECONDS = 0.1
-_MOST_NAMES = 8
 
 
 @dataclass
@@ -66,6 +66,11 @@ class Steps:
     def course(self) -> Course:
         """The course as it stands now."""
         return self.course_file.course
+
+    @cached_property
+    def approval(self) -> FeedbackApproval:
+        """What waits for somebody to approve it, and who did."""
+        return FeedbackApproval(self.clock, self.roster, self.ledger, self._store)
 
     def do(self, action: Action, tries: int) -> Result:
         """Do what is due; return what came of it, as plain values.
@@ -109,7 +114,7 @@ class Steps:
             found.append(f"it is due {self._say(own_close(self.course, assignment))}")
         elif last_close(self.course, assignment, granted) > now:
             until = self._say(last_close(self.course, assignment, granted))
-            who = _names([each for each, close in own.items() if close > now])
+            who = a_few([each for each, close in own.items() if close > now])
             found.append(f"there is time until {until}{who and f' for {who}'}")
         problems = (
             ("not collected", self._not_collected(assignment, counts)),
@@ -117,7 +122,7 @@ class Steps:
             ("points by hand missing", without_points(self._gradebook, self.course, name)),
             ("edits undecided", undecided(self._gradebook, self.course, name)),
         )
-        return found + [f"{what}: {_names(who)}" for what, who in problems if who]
+        return found + [f"{what}: {a_few(who)}" for what, who in problems if who]
 
     # The steps.
 
@@ -159,7 +164,7 @@ class Steps:
         runner.collect(partial(nbgrader_config, self.settings), assignment.name)
         if missing := self._not_collected(assignment, counts):
             raise ServiceUnavailable(
-                f"what counts of {_names(missing)} is not what was collected",
+                f"what counts of {a_few(missing)} is not what was collected",
                 remedy="It is tried again",
             )
         return {"hand-ins": len(counts)}
@@ -177,7 +182,7 @@ class Steps:
         if failed and (tries < TRIES or not self._any_graded(assignment)):
             student, problem = next(iter(failed.items()))
             raise CourseHubError(
-                f"not graded: {_names(list(failed))}; of {student}: {problem}",
+                f"not graded: {a_few(list(failed))}; of {student}: {problem}",
                 remedy="It is tried again",
             )
         name = assignment.name
@@ -225,16 +230,8 @@ class Steps:
 
     def _counting(self, assignment: Assignment, own: Mapping[str, datetime]) -> dict[str, HandIn]:
         """Student -> the hand-in that counts."""
-        rows: dict[str, list[HandIn]] = {}
-        for row in self.ledger.for_assignment(assignment.name):
-            rows.setdefault(row.username, []).append(row)
-        usual = own_close(self.course, assignment)
-        found = {}
-        for username, theirs in rows.items():
-            index = counting([row.received for row in theirs], own.get(username, usual))
-            if index is not None:
-                found[username] = theirs[index]
-        return found
+        rows = self.ledger.for_assignment(assignment.name)
+        return counting_hand_ins(self.course, assignment, own, rows)
 
     def _not_collected(self, assignment: Assignment, counts: Mapping[str, HandIn]) -> list[str]:
         return [
@@ -263,9 +260,7 @@ class Steps:
         return any(runner.is_graded(self._course_dir, assignment.name, each) for each in names)
 
     def _is_approved(self, assignment: Assignment) -> bool:
-        approval = self.clock.approvals().get(assignment.name)
-        last = last_close(self.course, assignment, self.roster.grants())
-        return approval is not None and approval.close >= last
+        return self.approval.is_approved(self.course, assignment.name)
 
     def _submitted(self, assignment: Assignment, username: str) -> Path:
         return self._course_dir / "submitted" / username / assignment.name
@@ -285,12 +280,6 @@ class Steps:
     @property
     def _gradebook(self) -> str:
         return str(self.settings.gradebook)
-
-
-def _names(who: Sequence[str]) -> str:
-    """Name some people, and say how many more there are."""
-    more = len(who) - _MOST_NAMES
-    return ", ".join(who[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _no_receipt(*_: object) -> str:

@@ -21,12 +21,10 @@ from coursehub.cli.steps import Steps
 from coursehub.course.due import (
     KINDS,
     Action,
-    Approval,
     Key,
     Kind,
     coming_actions,
     due_actions,
-    last_close,
     ready_actions,
 )
 from coursehub.course.schedule import say, say_short
@@ -99,10 +97,8 @@ def approve(
                 f"{assignment} is not ready: {'; '.join(waiting)}",
                 remedy="See to it, or say --anyway",
             )
-        granted = steps.roster.grants()
-        last = last_close(steps.course, steps.course.assignment(assignment), granted)
-        passed = f"although {'; '.join(waiting)}" if waiting else None
-        steps.clock.approve(assignment, Approval(last, now), by or getpass.getuser(), passed)
+        who = by or getpass.getuser()
+        last = steps.approval.approve(steps.course, assignment, waiting, who, now)
         when = f"from {say(last, steps.course)}" if last > now else "at the next tick"
         typer.echo(f"{assignment}: approved; feedback goes out {when}")
 
@@ -156,7 +152,8 @@ def run(
 def due(steps: Steps) -> list[Action]:
     """What is due now and not done."""
     clock, now = steps.clock, datetime.now(UTC)
-    return due_actions(steps.course, now, clock.done(), steps.roster.grants(), clock.approvals())
+    granted, approvals = steps.roster.grants(), clock.approvals()
+    return due_actions(steps.course, now, clock.done(), granted, approvals, clock.decided())
 
 
 def _do(steps: Steps, action: Action, deed: Deed, who: str, said: Callable[[str], None]) -> bool:
@@ -238,8 +235,9 @@ def show(steps: Steps, now: datetime, console: Console | None = None) -> None:
         console.print(_table(found, lambda each: _state(deeds.get(each.key), now)))
     else:
         console.print("Nothing is due.")
-    for name in unapproved(steps, now):
-        console.print(f"{name}: feedback waits for `coursehub approve {name}`", highlight=False)
+    for name, out in steps.approval.waiting(steps.course, now):
+        what = "the solution" if out else "feedback"
+        console.print(f"{name}: {what} waits for `coursehub approve {name}`", highlight=False)
     if later := coming(steps)[:_COMING]:
         console.print("Next:")
         console.print(_table(later, lambda each: say_short(each.at, course)))
@@ -248,20 +246,6 @@ def show(steps: Steps, now: datetime, console: Console | None = None) -> None:
         newest = max(last, key=lambda deed: deed.done_at or now)
         when = say_short(newest.done_at or now, course)
         console.print(f"Last: {newest.key.kind} of {newest.key.assignment}, {when}")
-
-
-def unapproved(steps: Steps, now: datetime) -> list[str]:
-    """The assignments for which nobody has more time, and whose feedback nobody approved."""
-    if not steps.course.feedback.approve:
-        return []
-    granted, approvals = steps.roster.grants(), steps.clock.approvals()
-    found = []
-    for assignment in steps.course.assignments:
-        last = last_close(steps.course, assignment, granted)
-        approval = approvals.get(assignment.name)
-        if last <= now and not (approval and approval.close >= last):
-            found.append(assignment.name)
-    return found
 
 
 def _table(actions: list[Action], last: Callable[[Action], str]) -> Table:

@@ -104,12 +104,17 @@ Approvals = Mapping[str, Approval]
 """Assignment name -> the last approval of its feedback."""
 
 
+Decided = Mapping[str, datetime]
+"""Assignment name -> when somebody decided last what edits cost, whose points are to be settled."""
+
+
 def due_actions(
     course: Course,
     now: datetime,
     done: Collection[Key],
     granted: Granted | None = None,
     approvals: Approvals | None = None,
+    decided: Decided | None = None,
 ) -> list[Action]:
     """Return what is due and not done, in the order in which to do it.
 
@@ -119,9 +124,10 @@ def due_actions(
         done: What is done.
         granted: The extensions.
         approvals: What staff approved.
+        decided: Decisions whose points are not settled yet.
     """
     instant = in_utc(now)
-    everything = _everything(course, instant, done, granted or {}, approvals or {})
+    everything = _everything(course, instant, done, granted or {}, approvals or {}, decided or {})
     return [action for action in everything if action.at <= instant]
 
 
@@ -159,18 +165,38 @@ def last_close(course: Course, assignment: Assignment, granted: Granted) -> date
     return max(_closes(course, assignment, granted))
 
 
+def unapproved(course: Course, now: datetime, granted: Granted, approvals: Approvals) -> list[str]:
+    """Return the assignments for which nobody has more time, and whose feedback nobody approved.
+
+    Arguments as `due_actions`.
+    """
+    if not course.feedback.approve:
+        return []
+    found = []
+    for assignment in course.assignments:
+        last = last_close(course, assignment, granted)
+        approval = approvals.get(assignment.name)
+        if last <= now and not (approval and approval.close >= last):
+            found.append(assignment.name)
+    return found
+
+
 def _everything(
     course: Course,
     now: datetime,
     done: Collection[Key],
     granted: Granted,
     approvals: Approvals,
+    decided: Decided | None = None,
 ) -> list[Action]:
     """Return what is not done, be it due or still to come."""
     found = [
         action
         for assignment in course.assignments
-        for action in _of(course, assignment, now, granted, approvals)
+        for action in (
+            *_of(course, assignment, now, granted, approvals),
+            *_settling_decisions(course, assignment, decided or {}),
+        )
         if not _is_done(action, done)
     ]
     return sorted(found, key=lambda action: (action.at, KINDS.index(action.kind)))
@@ -255,6 +281,14 @@ def _settling(course: Course, assignment: Assignment, granted: Granted) -> Itera
     if late:
         why = f"an extension granted {say_short(max(late), course)}"
         yield Action(Key("settle", assignment.name, max(late)), max(late), why)
+
+
+def _settling_decisions(
+    course: Course, assignment: Assignment, decided: Decided
+) -> Iterator[Action]:
+    if at := decided.get(assignment.name):
+        why = f"a decision about edits {say_short(at, course)}"
+        yield Action(Key("settle", assignment.name, in_utc(at)), in_utc(at), why)
 
 
 def _feedback(

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from coursehub import journal
@@ -28,6 +28,9 @@ _PAUSES = (timedelta(seconds=10), timedelta(minutes=10))  # the first after a fa
 
 WHO = "clock"
 """What the journal calls it."""
+
+DECIDE = "decide about edits"
+"""What the journal calls a decision on a page; the clock settles the points that it changes."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,27 @@ class Clock:
         with self._engine.connect() as connection:
             rows = connection.execute(select(*columns).where(clock.c.done_at.is_not(None)))
             return frozenset(Key(*row) for row in rows)
+
+    def not_graded(self, assignment: str) -> dict[str, str]:
+        """User name -> why the hand-in could not be graded when the clock graded last."""
+        query = (
+            select(clock.c.result)
+            .where(clock.c.kind == "autograde", clock.c.assignment == assignment)
+            .where(clock.c.done_at.is_not(None))
+            .order_by(clock.c.close.desc())
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            result = connection.execute(query).scalar()
+        return dict((result or {}).get("not graded", {}))
+
+    def decided(self) -> dict[str, datetime]:
+        """Assignment name -> when somebody decided last, on a page, what edits cost."""
+        of = journal.journal.c
+        query = select(of.assignment, func.max(of.at)).where(of.did == DECIDE)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.group_by(of.assignment))
+            return {name: at for name, at in rows}
 
     def take(self, key: Key, who: str, now: datetime, *, insist: bool = False) -> Deed | None:
         """Take an action for as long as `LEASE`; None where it is done, or somebody else's.

@@ -34,11 +34,14 @@ GRANT SELECT ON audit, alembic_version TO graders;
 """
 
 # The course pages show scores; they read the columns that they need, and no source of any cell.
+# They write decisions about edits, of which none is moved to another hand-in or removed.
 PAGES = "\n".join(
     (
         "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM course;",
         "GRANT USAGE ON SCHEMA public TO course;",
         *as_grants().values(),
+        "GRANT INSERT ON edit_decision TO course;",
+        'GRANT UPDATE (edits, verb, percent, reason, who, "at") ON edit_decision TO course;',
     )
 )
 
@@ -140,7 +143,7 @@ def let_graders_in(connection: Connection) -> None:
 
 
 def let_pages_read(connection: Connection) -> None:
-    """Let the course service read what its pages show."""
+    """Let the course service read what its pages show, and write what staff decide there."""
     connection.exec_driver_sql(PAGES)
 
 

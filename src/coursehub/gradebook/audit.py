@@ -96,6 +96,8 @@ END $$;
 CREATE OR REPLACE FUNCTION record_decision() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
+  signer text := coalesce(
+    shobj_description(quote_ident(session_user)::regrole, 'pg_authid'), session_user);
   before jsonb := '{}';
   after jsonb := '{}';
   changed record;
@@ -107,10 +109,13 @@ BEGIN
   IF TG_OP <> 'DELETE' THEN
     after := jsonb_build_object('edits', NEW.verb, 'percent', NEW.percent, 'reason', NEW.reason);
     changed := NEW;
+    -- A service decides for somebody whom it names; that it was the service is what is known.
+    IF NEW.who <> signer THEN
+      after := after || jsonb_build_object('for', NEW.who);
+    END IF;
   END IF;
   INSERT INTO audit (who, autograded, student, assignment, before, after) VALUES (
-    coalesce(shobj_description(quote_ident(session_user)::regrole, 'pg_authid'), session_user),
-    false, changed.student, changed.assignment, before, after);
+    signer, false, changed.student, changed.assignment, before, after);
   RETURN NULL;
 END $$;
 
@@ -140,7 +145,8 @@ class Entry:
     """One change of one cell's points or comment, or of a decision about a hand-in's edits.
 
     `before` and `after` hold nbgrader's columns that have a value: auto_score, manual_score,
-    extra_credit, or auto_comment, manual_comment; of a decision: edits (the verb), percent, reason.
+    extra_credit, or auto_comment, manual_comment; of a decision: edits (the verb), percent, reason,
+    and for: who decided, as a service says that wrote it for them.
     `autograded`: it was the autograder, which `who` started. Student and the rest are None where
     they had been removed before, notebook and cell also for a decision.
     """

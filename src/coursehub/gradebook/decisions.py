@@ -8,8 +8,15 @@ from nbgrader.api import MissingEntry
 
 from coursehub.course.model import Course
 from coursehub.course.schedule import say
-from coursehub.errors import CourseHubError, NotFound
-from coursehub.gradebook.edits import VERBS, Edited, assignments_edited, decide, edited, opened
+from coursehub.errors import NotFound
+from coursehub.gradebook.edits import (
+    Edited,
+    assignments_edited,
+    checked,
+    decide,
+    edited,
+    opened,
+)
 from coursehub.gradebook.penalty import settle
 from coursehub.gradebook.sync import Students
 
@@ -70,15 +77,14 @@ class CourseDecisions:
             NotFound: There are no edits.
             CourseHubError: They are others by now, or this cannot be decided.
         """
-        if verb not in VERBS:
-            raise CourseHubError(f"{verb!r} is no decision", remedy=f"One of {', '.join(VERBS)}")
+        checked(verb)
         with opened(self.url, self.course) as gradebook:
             try:
                 gradebook.find_submission(assignment, student)
             except MissingEntry:
                 raise NotFound(f"{student} has no hand-in of {assignment} any more") from None
             decide(
-                gradebook, self.course, assignment, student, digest, verb,
+                gradebook, self.course, assignment, student, digest, checked(verb),
                 percent=percent, reason=reason, who=who,
             )  # fmt: skip
             settle(gradebook, self.course, assignment, student, self.students)

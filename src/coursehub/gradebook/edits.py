@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
-from nbgrader.api import Gradebook
 from sqlalchemy import Column, Engine, Float, MetaData, Row, Table, Text, insert, select, update
 
 from coursehub.course.model import Course
@@ -113,6 +112,14 @@ class Edited:
         return self.decision.percent if self.decision else 0.0
 
 
+class Opened(Protocol):
+    """nbgrader's gradebook, or what else has a session of its database."""
+
+    @property
+    def db(self) -> Any:
+        """The session."""
+
+
 def create_tables(engine: Engine) -> None:
     """Make the tables where they are not there; in PostgreSQL `database.upgrade` does."""
     if engine.dialect.name == "sqlite":
@@ -122,16 +129,18 @@ def create_tables(engine: Engine) -> None:
 @contextmanager
 def opened(url: str, course: Course) -> Any:
     """nbgrader's gradebook with these tables beside its own."""
+    from nbgrader.api import Gradebook  # the course service decides without nbgrader
+
     with Gradebook(url, course.id) as gradebook:
         create_tables(gradebook.engine)
         yield gradebook
 
 
-def same_answers(gradebook: Gradebook, names: Sequence[str], answers: str) -> bool:
+def same_answers(gradebook: Opened, names: Sequence[str], answers: str) -> bool:
     """Whether it was these answers (a digest) that were graded the last time.
 
     Args:
-        gradebook: nbgrader's.
+        gradebook: The gradebook.
         names: Assignment, notebook, student.
         answers: A digest of them.
     """
@@ -140,7 +149,7 @@ def same_answers(gradebook: Gradebook, names: Sequence[str], answers: str) -> bo
 
 
 def keep_report(
-    gradebook: Gradebook, names: Sequence[str], answers: str, edits: Sequence[dict[str, str]]
+    gradebook: Opened, names: Sequence[str], answers: str, edits: Sequence[dict[str, str]]
 ) -> None:
     """Write down what was found in a hand-in that was just graded; arguments as `same_answers`."""
     values = {"answers": answers, "edits": json.dumps(edits)}
@@ -148,7 +157,7 @@ def keep_report(
 
 
 def edited(
-    gradebook: Gradebook, course: Course, assignment: str, student: str | None = None
+    gradebook: Opened, course: Course, assignment: str, student: str | None = None
 ) -> list[Edited]:
     """The hand-ins with edits outside the answers, by user name; of one student only, if named."""
     query = select(hand_in_report.c.student, hand_in_report.c.edits).where(
@@ -162,14 +171,14 @@ def edited(
     return [_edited(course, name, text, last.get(name)) for name, text in found.items()]
 
 
-def assignments_edited(gradebook: Gradebook) -> list[str]:
+def assignments_edited(gradebook: Opened) -> list[str]:
     """The assignments that have such hand-ins, by name."""
     query = select(hand_in_report.c.assignment).where(hand_in_report.c.edits != "[]").distinct()
     return sorted(gradebook.db.execute(query).scalars())
 
 
 def decide(
-    gradebook: Gradebook,
+    gradebook: Opened,
     course: Course,
     assignment: str,
     student: str,
@@ -183,7 +192,7 @@ def decide(
     """Store what a person decided about a hand-in's edits, in place of what was decided before.
 
     Args:
-        gradebook: nbgrader's.
+        gradebook: The gradebook.
         course: The course, whose policy caps what edits may cost.
         assignment: Its name.
         student: Whose hand-in.
@@ -216,6 +225,17 @@ def decide(
     _put(gradebook, edit_decision, (assignment, student), values)
 
 
+def checked(verb: str) -> Verb:
+    """Return the verb.
+
+    Raises:
+        CourseHubError: It is none.
+    """
+    if verb not in VERBS:
+        raise CourseHubError(f"{verb!r} is no decision", remedy=f"One of {', '.join(VERBS)}")
+    return verb  # type: ignore[return-value]
+
+
 def _percent(course: Course, hand_in: Edited, verb: Verb, percent: float) -> float:
     if verb == "waived":
         return 0.0
@@ -240,7 +260,7 @@ def _edited(course: Course, student: str, text: str, last: Decision | None) -> E
     return Edited(student, edits, hashlib.sha256(text.encode()).hexdigest(), proposal, last)
 
 
-def _decisions(gradebook: Gradebook, assignment: str) -> dict[str, Decision]:
+def _decisions(gradebook: Opened, assignment: str) -> dict[str, Decision]:
     query = select(edit_decision).where(edit_decision.c.assignment == assignment)
     return {row.student: _decision(row) for row in gradebook.db.execute(query)}
 
@@ -249,9 +269,7 @@ def _decision(row: Row[Any]) -> Decision:
     return Decision(row.verb, row.percent, row.reason, row.who, row.at, row.edits)
 
 
-def _put(
-    gradebook: Gradebook, table: Table, names: Sequence[str], values: dict[str, object]
-) -> None:
+def _put(gradebook: Opened, table: Table, names: Sequence[str], values: dict[str, object]) -> None:
     changed = gradebook.db.execute(update(table).where(*_at(table, names)).values(values))
     if not changed.rowcount:
         keys = dict(zip(table.primary_key.columns.keys(), names, strict=True))

@@ -49,7 +49,7 @@ COLUMNS = {
         "cell_id", "notebook_id", "auto_score", "manual_score", "extra_credit",
         "needs_manual_grade",
     ),
-    "hand_in_report": ("assignment", "student", "edits"),
+    "hand_in_report": ("assignment", "student", "edits", "notebook"),
     "edit_decision": ("assignment", "student", "edits", "verb", "percent", "reason", "who", "at"),
 }  # fmt: skip
 """What is read, by table; `access` lets the role `course` read exactly this."""
@@ -103,6 +103,7 @@ class Edits:
         who: Who decided.
         at: When.
         again: Whether somebody decided about other edits, before it was graded anew.
+        digest: Of the edits; a decision names it.
     """
 
     found: tuple[Found, ...]
@@ -112,6 +113,7 @@ class Edits:
     who: str = ""
     at: datetime | None = None
     again: bool = False
+    digest: str = ""
 
 
 NO_EDITS = Edits(())
@@ -376,11 +378,13 @@ def _edits(
 
 def _decided(text: str, last: Row[Any] | None) -> Edits:
     found = tuple(Found(**each) for each in json.loads(text))
+    digest = hashlib.sha256(text.encode()).hexdigest()
     if last is None:
-        return Edits(found)
-    if last.edits != hashlib.sha256(text.encode()).hexdigest():
-        return Edits(found, again=True)
-    return Edits(found, last.verb, last.percent, last.reason, last.who, _instant(last.at))
+        return Edits(found, digest=digest)
+    if last.edits != digest:
+        return Edits(found, again=True, digest=digest)
+    said = (last.verb, last.percent, last.reason, last.who, _instant(last.at))
+    return Edits(found, *said, digest=digest)
 
 
 def _instant(value: Any) -> datetime | None:

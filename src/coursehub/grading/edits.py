@@ -5,28 +5,24 @@ mouse and without scripts. What was found and decided belongs to the gradebook; 
 through `Decisions`.
 """
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader
 from nbgrader.server_extensions.formgrader.base import (
     BaseHandler,
     check_notebook_dir,
     check_xsrf,
 )
-from nbgrader.server_extensions.formgrader.handlers import template_path
 from tornado import web
 from traitlets import Any as AnyTrait
 from traitlets.config import LoggingConfigurable
 
 from coursehub.errors import CourseHubError, NotFound
-
-ENTRY = '<li role="presentation"><a href="{{ base_url }}/formgrader/edits">Edits</a></li>'
-_AFTER = re.compile(r'<li role="presentation"[^>]*><a [^>]*>Manual Grading</a></li>')
+from coursehub.grading.additions import templates
 
 
 class Decisions(Protocol):
@@ -148,20 +144,6 @@ class EditDecisionHandler(EditedHandInsHandler):
     def _lead_to(self, assignment: str, student: str) -> None:
         page = f"{self.base_url}/formgrader/edits/{quote(assignment)}"
         self.redirect(f"{page}#{quote(student)}", status=303)
-
-
-class WithEdits(FileSystemLoader):
-    """nbgrader's templates, whose list of pages has one more entry."""
-
-    def get_source(self, environment: Environment, template: str) -> Any:
-        """Read a template and add the entry after nbgrader's own for grading."""
-        source, *rest = super().get_source(environment, template)
-        return _AFTER.sub(rf"\g<0>\n{ENTRY}", source), *rest
-
-
-def templates() -> BaseLoader:
-    """nbgrader's templates with the entry."""
-    return WithEdits(template_path)
 
 
 _ENVIRONMENT = Environment(

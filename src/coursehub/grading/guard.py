@@ -1,4 +1,4 @@
-"""A Jupyter Server extension for staff: the formgrader, guarded, with a page about edits.
+"""A Jupyter Server extension for staff: the formgrader, guarded, with what we add to it.
 
 It does not load a configuration by path. nbgrader's formgrader keeps one database session for as
 long as the server runs: what another grader gave is not seen, and after one error every later
@@ -17,7 +17,7 @@ from nbgrader.server_extensions.formgrader.handlers import FormgraderHandler
 from sqlalchemy.exc import SQLAlchemyError
 from tornado import web
 
-from coursehub.grading.edits import HANDLERS, templates
+from coursehub.grading import additions, comments, edits, presence
 from coursehub.grading.turns import when_free
 
 
@@ -41,11 +41,13 @@ class _TakesTurns(_InAFrame):
     """What the formgrader's handlers do beside their own work."""
 
     _turn: IO[bytes] | None = None
+    waits_for_turn = True
 
     async def prepare(self: Any) -> None:
         """Before a change, wait for the turn; meanwhile the server answers others."""
         await super().prepare()  # type: ignore[misc]
-        if self.current_user and self.request.method in ("POST", "PUT"):
+        changes = self.waits_for_turn and self.request.method in ("POST", "PUT")
+        if self.current_user and changes:
             # POST is a step for an assignment, or for one student's; PUT writes a few rows.
             what = self.path_args if self.request.method == "POST" else ["gradebook"]
             self._turn = await when_free(Path(self.coursedir.root), *what)
@@ -66,14 +68,16 @@ class _TakesTurns(_InAFrame):
 
 def formgrader_handlers() -> list[tuple[Any, ...]]:
     """The formgrader's handlers, in order, made fit for several graders."""
-    known = [*HANDLERS, *handlers.default_handlers, *apihandlers.default_handlers]
+    ours = [*edits.HANDLERS, *presence.HANDLERS, *comments.HANDLERS, *additions.HANDLERS]
+    known = [*ours, *handlers.default_handlers, *apihandlers.default_handlers]
     return [(path, _taking_turns(handler), *rest) for path, handler, *rest in known]
 
 
 def _taking_turns(handler: type) -> type:
     if not issubclass(handler, BaseHandler):
         return handler  # static files
-    return type(handler.__name__, (_TakesTurns, handler), {})
+    waits = getattr(handler, "waits_for_turn", True)
+    return type(handler.__name__, (_TakesTurns, handler), {"waits_for_turn": waits})
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
@@ -86,4 +90,4 @@ def _load_jupyter_server_extension(app: Any) -> None:
     base = app.web_app.settings["base_url"]
     app.web_app.add_handlers(".*$", [(url_path_join(base, path), *rest) for path, *rest in ours])
     formgrader.load_jupyter_server_extension(app)
-    app.web_app.settings["nbgrader_jinja2_env"].loader = templates()
+    additions.extend(app.web_app.settings)

@@ -192,6 +192,7 @@ def routes(home: Home, auth: HubOAuth) -> Routes:
         (rf"staff/assignments/{name}", staff_pages.ClassHandler),
         (rf"staff/assignments/{name}/figures", staff_pages.FiguresHandler),
         (rf"staff/assignments/{name}/edits", staff_pages.EditsHandler),
+        (rf"staff/assignments/{name}/feedback", staff_pages.FeedbackHandler),
         (r"staff/extensions", staff_pages.ExtensionsHandler),
         (r"staff/regrades", staff_pages.RegradesHandler),
         (rf"staff/regrades/{number}/rerun", staff_pages.RerunHandler),

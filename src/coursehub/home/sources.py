@@ -222,6 +222,12 @@ class Staffroom(Protocol):
     ) -> None:  # fmt: skip
         """Give students more time: hand-ins before `until` are on time."""
 
+    def decide(
+        self, assignment: str, student: str, digest: str, verb: str, percent: float, reason: str,
+        by: str, now: datetime,
+    ) -> None:  # fmt: skip
+        """Enter what somebody decides about the edits of that digest, in the gradebook."""
+
     def rerun(self, assignment: str, username: str, by: str, now: datetime) -> int:
         """Have what was collected of a student graded once more; return the grading's number."""
 
@@ -250,6 +256,13 @@ class Deed:
     why: str = ""
 
 
+class Unapproved(Protocol):
+    """An assignment whose feedback nobody approved; `exchange.approval.Unapproved` is one."""
+
+    assignment: str
+    out: bool
+
+
 class Clock(Protocol):
     """What happens by itself; whoever runs the course's clock tells it."""
 
@@ -259,5 +272,14 @@ class Clock(Protocol):
     def done(self) -> Sequence[Deed]:
         """What was done, the newest first."""
 
-    def waiting(self, now: datetime) -> Sequence[str]:
-        """What waits for a person, in sentences."""
+    def waiting(self, now: datetime) -> Sequence[Unapproved]:
+        """Whose feedback waits for somebody to approve it."""
+
+    def last(self, assignment: str) -> datetime:
+        """When nobody has any more time for an assignment."""
+
+    def is_approved(self, assignment: str) -> bool:
+        """Whether somebody approved its feedback, knowing of all the time that was granted."""
+
+    def approve(self, assignment: str, although: Sequence[str], by: str, now: datetime) -> None:
+        """Enter that somebody approves it, although these sentences hold."""

@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import isfinite
 from typing import Any
 
 from coursehub.course.late import counting
 from coursehub.course.model import Assignment, Course
 from coursehub.course.schedule import window
+from coursehub.errors import CourseHubError
 from coursehub.home.points import Points, points_of
 from coursehub.home.sources import ClassWork, Person
 from coursehub.home.words import in_order, say_late, say_span, task_of
@@ -25,6 +27,8 @@ STATES = {
 """How it may stand with one student; lateness comes on top of it."""
 
 LATE = "late"
+BY_HAND, UNDECIDED = "points by hand", "edits to decide"
+"""What a hand-in needs that needs review."""
 PAGE = 100
 """Students on a page of the list."""
 
@@ -155,9 +159,9 @@ def _state(
         return ("failed", problem) if problem else ("handed-in", "")
     to_do = []
     if standing.open:
-        to_do.append("points by hand")
+        to_do.append(BY_HAND)
     if undecided(course, standing.edits):
-        to_do.append("edits to decide")
+        to_do.append(UNDECIDED)
     return ("review", ", ".join(to_do)) if to_do else ("graded", "")
 
 
@@ -165,6 +169,32 @@ def undecided(course: Course, edits: Any) -> bool:
     """Whether somebody has to decide about edits (`gradebook.standing.Edits`)."""
     proposed = course.edits.deduction(len(edits.found))
     return bool(edits.found) and edits.verb is None and (proposed > 0 or edits.again)
+
+
+def percent_of(amount: str, unit: str, row: Row) -> float:
+    """Return what somebody wrote to take off, in percent of the marks.
+
+    Args:
+        amount: A number.
+        unit: ``points``, or else it is percent.
+        row: Of whom.
+
+    Raises:
+        CourseHubError: It is no number, or points of a hand-in that has none.
+    """
+    try:
+        number = float(amount.replace(",", "."))
+        if not isfinite(number):
+            raise ValueError(amount)
+    except ValueError:
+        raise CourseHubError(
+            f"{amount!r} is no number", remedy="Write how much to take off, like 5"
+        ) from None
+    if unit != "points":
+        return number
+    if row.points is None or not row.points.most:
+        raise CourseHubError("the hand-in has no points yet", remedy="Write percent of the marks")
+    return number * 100 / row.points.most
 
 
 def class_list(everybody: Sequence[Row], wanted: Wanted) -> ClassList:

@@ -1,12 +1,15 @@
 """Staff's pages. Who asks must be a TA or an instructor by the roster as it is at that moment."""
 
 import re
+from functools import partial
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
+from coursehub.course.schedule import say_short
 from coursehub.course.wallclock import Fault
 from coursehub.errors import CourseHubError, NotAllowed
 from coursehub.home import staff
+from coursehub.home.approval import before_feedback
 from coursehub.home.chart import histogram
 from coursehub.home.forms import first_late
 from coursehub.home.web import PageHandler
@@ -34,6 +37,8 @@ class StaffHandler(PageHandler):
         return {
             "extended": f"{count(many, 'student')} got more time",
             "answered": "Answered; the student sees it now",
+            "decided": "Decided; the student reads it in the feedback",
+            "approved": "Approved; feedback goes out by itself",
         }.get(did, "")
 
 
@@ -93,6 +98,46 @@ class ClassHandler(StaffHandler):
         )  # fmt: skip
 
 
+class FeedbackHandler(StaffHandler):
+    """Where staff approve an assignment's feedback, knowing what of it still needs a person."""
+
+    async def get(self, name: str) -> None:
+        """Show what that is."""
+        await self._show(name)
+
+    async def post(self, name: str) -> None:
+        """Approve what was seen; where that is something else by now, show it again."""
+        clock = self.home.clock
+        if not self.course.feedback.approve:
+            raise CourseHubError("nobody needs to approve feedback in this course")
+        if await self.ask(clock.is_approved, self.course.assignment(name).name):
+            raise CourseHubError("somebody has approved it already", remedy="See the journal")
+        pending = await self.ask(self._pending, name)
+        if self.get_body_argument("seen", "") != "; ".join(pending):
+            self.set_status(409)
+            await self._show(name, problem="It is no longer as you saw it. Look at it once more.")
+            return
+        await self.ask(clock.approve, name, pending, self.person.username, self.now)
+        self.go("staff/?did_now=approved")
+
+    def _pending(self, name: str) -> list[str]:
+        course, clock = self.course, self.home.clock
+        rows = self.home.class_rows(course.assignment(name), self.now)
+        say = partial(say_short, course=course)
+        return before_feedback(rows, clock.last(name), self.now, say)
+
+    async def _show(self, name: str, problem: str = "") -> None:
+        clock = self.home.clock
+        self.show(
+            "feedback.html",
+            assignment=self.course.assignment(name),
+            pending=await self.ask(self._pending, name),
+            approved=await self.ask(clock.is_approved, name),
+            last=await self.ask(clock.last, name),
+            problem=problem,
+        )
+
+
 class FiguresHandler(StaffHandler):
     """How scores are distributed, and how hard each task was."""
 
@@ -110,18 +155,50 @@ class FiguresHandler(StaffHandler):
 
 
 class EditsHandler(StaffHandler):
-    """Edits outside the answers: what was found, what is proposed, what was decided."""
+    """Edits outside the answers: what was found and proposed, and what staff decide."""
 
     async def get(self, name: str) -> None:
-        """Show them; they are decided in the formgrader, under each person's own role."""
+        """Show them, with a form for each hand-in."""
+        await self._show(name)
+
+    async def post(self, name: str) -> None:
+        """Decide about one hand-in; what is wrong is said above, and what was written stays."""
+        fields = ("student", "edits", "verb", "amount", "unit", "reason")
+        filled = {each: self.get_body_argument(each, "") for each in fields}
+        try:
+            await self.ask(self._decide, name, filled)
+        except CourseHubError as error:
+            self.set_status(409)
+            await self._show(name, problem=str(error), tried=filled)
+            return
+        student = quote(filled["student"])
+        self.go(f"staff/assignments/{name}/edits?did_now=decided#{student}")
+
+    async def _show(self, name: str, problem: str = "", tried: Any = None) -> None:
         assignment = self.course.assignment(name)
-        everybody = await self.ask(self.home.class_rows, assignment, self.now)
-        edited = [row for row in everybody if row.edits]
+        edited = await self.ask(self._edited, name)
         edited.sort(key=lambda row: (not staff.undecided(self.course, row.edits), row.person.name))
         self.show(
             "edits.html", assignment=assignment, edited=edited,
-            undecided=lambda edits: staff.undecided(self.course, edits),
             proposal=lambda edits: self.course.edits.deduction(len(edits.found)),
+            problem=problem, tried=tried or {"student": ""},
+        )  # fmt: skip
+
+    def _edited(self, name: str) -> list[staff.Row]:
+        rows = self.home.class_rows(self.course.assignment(name), self.now)
+        return [row for row in rows if row.edits]
+
+    def _decide(self, name: str, filled: dict[str, str]) -> None:
+        student, verb = filled["student"], filled["verb"]
+        found = next((row for row in self._edited(name) if row.person.username == student), None)
+        if found is None:
+            raise CourseHubError(f"{student} has no edits outside the answers in {name}")
+        percent = (
+            staff.percent_of(filled["amount"], filled["unit"], found) if verb == "other" else 0
+        )
+        self.home.staffroom.decide(
+            name, student, filled["edits"], verb, percent, filled["reason"].strip()[:2000],
+            self.person.username, self.now,
         )  # fmt: skip
 
 

@@ -85,6 +85,12 @@ def count(number: int, noun: str, nouns: str = "") -> str:
     return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
 
 
+def a_few(names: Sequence[str], most: int = 8) -> str:
+    """Name some, and say how many more there are: ``alice, bob and 30 more``."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
 def say_late(window: Window, received: datetime) -> str:
     """By how much a hand-in is late: ``1 day 2 h late``; empty when it is on time."""
     by = lateness(window, received)
