@@ -16,6 +16,7 @@ from coursehub.exchange.database import connect, extensions, people
 from coursehub.home import regrades
 from coursehub.hub import leases, requests
 from coursehub.project import tables
+from coursehub.similarity import table as similar
 from tests.postgres import Postgres
 
 NOON = datetime(2021, 2, 5, 12, tzinfo=UTC)
@@ -63,7 +64,7 @@ def on_postgres(postgres: Postgres) -> Engine:
 
 def differences(engine: Engine) -> list[object]:
     """What the tables lack of the code's, or the other way round."""
-    parts = (database, journal, leases, requests, tables, regrades)
+    parts = (database, journal, leases, requests, tables, regrades, similar)
     expected = [each.metadata for each in parts]
     with engine.connect() as connection:
         options = {"compare_type": True, "compare_server_default": True}

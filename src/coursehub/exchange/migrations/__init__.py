@@ -19,7 +19,8 @@ from sqlalchemy import Connection, Engine
 # what staff approve in its shell, and changes nothing in the journal. It asks the hub for GPUs, and
 # the hub alone says which. Staff commands about teams, slots and scores run beside the grader and
 # may change those. Reports come in by the course service alone; only what their check found is
-# written again. No team and no report is ever removed.
+# written again. No team and no report is ever removed. Which hand-ins are alike is the grader's to
+# say; what staff have looked at comes in by the course service, and staff's own roles read neither.
 GRANTS = """
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM hub, grader, graders;
 GRANT USAGE ON SCHEMA public TO hub, grader, graders;
@@ -47,6 +48,7 @@ GRANT USAGE ON SEQUENCE journal_number_seq TO grader;
 GRANT SELECT, INSERT, UPDATE ON teams TO grader;
 GRANT SELECT, INSERT, UPDATE, DELETE ON members, invitations, slots, swaps, scores TO grader;
 GRANT SELECT, UPDATE (findings) ON reports TO grader;
+GRANT SELECT, INSERT, DELETE ON similar_runs, similar_pairs TO grader;
 """
 
 
