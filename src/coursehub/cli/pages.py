@@ -20,7 +20,10 @@ from coursehub.gradebook.standing import Scores
 from coursehub.home import pages, sources
 from coursehub.home.regrades import Regrades
 from coursehub.hub.leases import LeaseHistory
+from coursehub.project.tables import create_tables
+from coursehub.project.teams import read_teams
 from coursehub.settings import Settings
+from coursehub.similarity.table import Similarities
 
 _DEEDS = {
     "release": "Release",
@@ -47,6 +50,7 @@ def home_of(exchange: Exchange, settings: Settings) -> pages.Home:
         Regrades(exchange.engine),
         ExchangeStaffroom(exchange, settings),
         CourseClock(exchange),
+        similar=Similarities(exchange.engine),
     )
 
 
@@ -137,6 +141,13 @@ class ExchangeStaffroom:
         """A person's full name, or the user name."""
         found = self._exchange.roster.find(username)
         return found.name if found else username
+
+    def teams(self) -> Mapping[str, str]:
+        """User name -> the team, of those who are in one."""
+        create_tables(self._exchange.engine)
+        with self._exchange.engine.connect() as connection:
+            found = read_teams(connection)
+        return {member: team.name for team in found for member in team.members}
 
     def class_work(self, assignment: str) -> sources.ClassWork:
         """What the class did for an assignment; three queries."""

@@ -27,8 +27,8 @@ from coursehub.grading.intake import Submission, read_submission
 from coursehub.grading.source import Source, load_source
 from coursehub.grading.writing import given, written
 from coursehub.settings import Settings, load_settings
-from coursehub.similarity import compare as rules
-from coursehub.similarity.compare import HandIn, Text, compare
+from coursehub.similarity.compare import RULES, compare
+from coursehub.similarity.document import HandIn, Text
 from coursehub.similarity.table import Run, Similarities
 
 app = typer.Typer()
@@ -144,9 +144,8 @@ class Room:
 
     def basis(self, earlier: Sequence[str]) -> str:
         """Follows from what is compared, and how."""
-        how = (rules.K, rules.WINDOW, rules.COMMON_SHARE, rules.THRESHOLD, rules.FEWEST_TOKENS)
         stamps = {who: runner.stamp(folder) for who, folder in self.collected.items()}
-        told = json.dumps([how, stamps, sorted(earlier)], sort_keys=True)
+        told = json.dumps([RULES, stamps, sorted(earlier)], sort_keys=True)
         return hashlib.sha256(told.encode()).hexdigest()
 
     def compare(

@@ -34,6 +34,7 @@ class StaffHandler(PageHandler):
         return {
             "extended": f"{count(many, 'student')} got more time",
             "answered": "Answered; the student sees it now",
+            "looked": "Noted that you have looked at it",
         }.get(did, "")
 
 

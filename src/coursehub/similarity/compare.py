@@ -8,58 +8,42 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from coursehub.similarity.tokens import tokens_of
-from coursehub.similarity.winnow import fingerprints, hashes_of
-
-K = 16
-"""Tokens of a fingerprint: a line and a half of Python; less is in everybody's answers."""
-
-WINDOW = 9
-"""So 24 tokens in a row, two to three lines, are never overlooked."""
+from coursehub.similarity.document import (
+    WINDOW,
+    Document,
+    HandIn,
+    K,
+    Text,
+    answer_of,
+    document_of,
+    leave_out,
+    runs_of,
+    span,
+)
+from coursehub.similarity.winnow import hashes_of
 
 COMMON_SHARE, COMMON_FEWEST = 0.1, 5
 """What more than a tenth of the hand-ins have, and more than five, is how one writes it: it is in a
 textbook or follows from the task. Whoever copies from one another are fewer."""
 
 THRESHOLD = 0.4
-"""A pair is listed where so much of what one of them wrote, and few others did, is in the other: two
-copied tasks of five. Right answers that were written independently came to 0.31 at most."""
+"""A pair is listed where so much of what one wrote, and few others did, is in the other: two copied
+tasks of five. Right answers that were written independently came to 0.31 at most."""
 
 FEWEST_TOKENS = 60
 """...and where it is at least so many tokens: five lines or so."""
 
+WHOLE, WHOLE_TOKENS = 0.95, 200
+"""A pair is listed as well where the answers that are the same are so much of each hand-in, and so
+many tokens, though each may be common: a whole that many copied would else be nobody's."""
+
 MOST_PAIRS = 500
 """That are kept, the most alike first: nobody looks through more."""
 
-MOST_CHARACTERS = 20_000
-"""Of an answer that are compared."""
+RULES = (K, WINDOW, COMMON_SHARE, COMMON_FEWEST, THRESHOLD, FEWEST_TOKENS, WHOLE, WHOLE_TOKENS)
+"""Another result may come of other ones."""
 
 _MOST_CANDIDATES = 5_000
-_MOST_PLACES = 8  # of one fingerprint in one answer: a text may repeat itself
-
-
-class Text(NamedTuple):
-    """What a student wrote as one answer; `prose` tells a written one from Python."""
-
-    text: str
-    prose: bool = False
-
-
-@dataclass(frozen=True)
-class HandIn:
-    """What one student wrote.
-
-    Attributes:
-        who: The user name; of an earlier term, the name in the archive.
-        answers: Name of the cell or module -> text.
-        earlier: The earlier term's archive; empty for this term.
-        known_as: Names and numbers of the same person; nobody is compared with themselves.
-    """
-
-    who: str
-    answers: Mapping[str, Text]
-    earlier: str = ""
-    known_as: frozenset[str] = frozenset()
 
 
 class Region(NamedTuple):
@@ -86,6 +70,7 @@ class Pair:
     """Two hand-ins that are alike.
 
     Attributes:
+        key: Follows from who and what they wrote: another hand-in makes another pair.
         one: Who, of this term.
         other: Who else.
         earlier: The earlier term's archive that the other is from; empty for this term.
@@ -93,8 +78,10 @@ class Pair:
         other_share: The same the other way round.
         tokens: How many tokens of `one` that is.
         parts: The answers with something in common.
+        whole: The hand-ins are the same, of parts that are common; shares are of everything then.
     """
 
+    key: str
     one: str
     other: str
     earlier: str
@@ -102,13 +89,7 @@ class Pair:
     other_share: float
     tokens: int
     parts: tuple[Part, ...]
-
-    @property
-    def key(self) -> str:
-        """Follows from who and what they wrote: another hand-in makes another pair."""
-        told = [self.one, self.other, self.earlier]
-        told += [text for part in self.parts for text in (part.cell, part.text, part.other)]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:20]
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,37 +107,10 @@ class Comparison:
     common: int
 
 
-@dataclass
-class _Answer:
-    """An answer's tokens.
-
-    Attributes:
-        text: As it was written.
-        codes: Its tokens.
-        spans: The characters that each stands for.
-        places: Fingerprint -> its places; in the end only of those that count.
-        counts: For each token 1 where it is under a fingerprint that counts.
-    """
-
-    text: str
-    codes: list[int]
-    spans: list[tuple[int, int]]
-    places: dict[int, list[int]]
-    counts: bytearray
-
-
-@dataclass
-class _Document:
-    """A hand-in's answers, how many fingerprints of it count, and how many tokens."""
-
-    hand_in: HandIn
-    answers: dict[str, _Answer]
-    prints: int = 0
-    tokens: int = 0
-
-
 _Index = Mapping[tuple[str, int], list[int]]
 """Answer and fingerprint -> the numbers of the documents that have it, in order."""
+
+_Pairs = Iterator[tuple["Document", "Document"]]
 
 
 def compare(hand_ins: Iterable[HandIn], released: Iterable[Text]) -> Comparison:
@@ -167,41 +121,32 @@ def compare(hand_ins: Iterable[HandIn], released: Iterable[Text]) -> Comparison:
             before the next one is asked for.
         released: What students were given; it never counts.
     """
-    given = {value for each in released for value in hashes_of(_answer(each).codes, K)}
-    documents = [_document(each, given) for each in hand_ins]
+    stubs = [answer_of(each).codes for each in released]
+    given = {value for codes in stubs for value in hashes_of(codes, K)}
+    whole = {tuple(codes) for codes in stubs}
+    documents = [document_of(each, given, whole) for each in hand_ins]
     documents.sort(key=lambda document: bool(document.hand_in.earlier))
     index = _index(documents)
     most = max(COMMON_FEWEST, int(COMMON_SHARE * len(documents)))
     common = {key for key, have in index.items() if len(have) > most}
     for document in documents:
-        _leave_out(document, common)
-    found = []
-    for first, second in _candidates(documents, index):
+        leave_out(document, common)
+    found = {}
+    for first, second in _likely(documents, index):
         pair = _pair(first, second)
         if pair.tokens >= FEWEST_TOKENS and max(pair.share, pair.other_share) >= THRESHOLD:
-            found.append(pair)
-    found.sort(key=lambda pair: (-max(pair.share, pair.other_share), -pair.tokens, pair.key))
-    return Comparison(tuple(found[:MOST_PAIRS]), max(0, len(found) - MOST_PAIRS), most)
+            found[id(first), id(second)] = pair
+    for first, second in _the_same(documents):
+        if (id(first), id(second)) not in found:
+            found[id(first), id(second)] = _whole_pair(first, second)
+    pairs = sorted(
+        found.values(),
+        key=lambda pair: (-max(pair.share, pair.other_share), pair.whole, -pair.tokens, pair.key),
+    )
+    return Comparison(tuple(pairs[:MOST_PAIRS]), max(0, len(pairs) - MOST_PAIRS), most)
 
 
-def _document(hand_in: HandIn, given: set[int]) -> _Document:
-    answers = {name: _answer(each) for name, each in hand_in.answers.items()}
-    for answer in answers.values():
-        for value, place in fingerprints(answer.codes, K, WINDOW):
-            if value not in given:
-                answer.places.setdefault(value, []).append(place)
-    return _Document(hand_in, answers)
-
-
-def _answer(each: Text) -> _Answer:
-    text = each.text[:MOST_CHARACTERS]
-    tokens = tokens_of(text, prose=each.prose)
-    codes = [token.code for token in tokens]
-    spans = [(token.start, token.end) for token in tokens]
-    return _Answer(text, codes, spans, {}, bytearray(len(codes)))
-
-
-def _index(documents: Sequence[_Document]) -> dict[tuple[str, int], list[int]]:
+def _index(documents: Sequence[Document]) -> dict[tuple[str, int], list[int]]:
     index: dict[tuple[str, int], list[int]] = {}
     for number, document in enumerate(documents):
         for name, answer in document.answers.items():
@@ -210,22 +155,7 @@ def _index(documents: Sequence[_Document]) -> dict[tuple[str, int], list[int]]:
     return index
 
 
-def _leave_out(document: _Document, common: set[tuple[str, int]]) -> None:
-    """Forget the fingerprints that do not count, and note what the others cover."""
-    for name, answer in document.answers.items():
-        answer.places = {
-            value: places for value, places in answer.places.items() if (name, value) not in common
-        }
-        for places in answer.places.values():
-            for place in places:
-                answer.counts[place : place + K] = b"\1" * K
-    document.prints = sum(len(answer.places) for answer in document.answers.values())
-    document.tokens = sum(sum(answer.counts) for answer in document.answers.values())
-
-
-def _candidates(
-    documents: Sequence[_Document], index: _Index
-) -> Iterator[tuple[_Document, _Document]]:
+def _likely(documents: Sequence[Document], index: _Index) -> _Pairs:
     """Those that share enough fingerprints to be worth a closer look, the likeliest first."""
     likely = []
     for number, document in enumerate(documents):
@@ -245,68 +175,70 @@ def _candidates(
         yield documents[number], documents[other]
 
 
-def _two_people(one: _Document, other: _Document) -> bool:
+def _the_same(documents: Sequence[Document]) -> _Pairs:
+    """Those of whom nearly all answers are the same, token by token."""
+    have: dict[tuple[str, tuple[int, ...]], list[int]] = {}
+    for number, document in enumerate(documents):
+        for name, answer in document.answers.items():
+            if not answer.untouched:
+                have.setdefault((name, tuple(answer.codes)), []).append(number)
+    count = 0
+    for number, document in enumerate(documents):
+        if document.hand_in.earlier:
+            break
+        shared: Counter[int] = Counter()
+        for name, answer in document.answers.items():
+            others = have.get((name, tuple(answer.codes)), [])
+            for other in others[bisect_right(others, number) :]:
+                shared[other] += len(answer.codes)
+        for other, tokens in shared.items():
+            size = max(document.size, documents[other].size)
+            if tokens < max(WHOLE_TOKENS, WHOLE * size) or count >= _MOST_CANDIDATES:
+                continue
+            if _two_people(document, documents[other]):
+                count += 1
+                yield document, documents[other]
+
+
+def _whole_pair(one: Document, other: Document) -> Pair:
+    parts, tokens = [], 0
+    for name in sorted(one.answers.keys() & other.answers.keys()):
+        first, second = one.answers[name], other.answers[name]
+        size = len(first.codes)
+        if first.codes == second.codes and not first.untouched:
+            tokens += size
+            region = Region(*span(first, 0, size), *span(second, 0, size))
+            parts.append(Part(name, first.text, second.text, (region,)))
+    return Pair(
+        *_names(one, other),
+        tokens / one.size, tokens / other.size, tokens, tuple(parts), whole=True,
+    )  # fmt: skip
+
+
+def _two_people(one: Document, other: Document) -> bool:
     return one.hand_in.known_as.isdisjoint(other.hand_in.known_as)
 
 
-def _pair(one: _Document, other: _Document) -> Pair:
+def _pair(one: Document, other: Document) -> Pair:
     parts, tokens, other_tokens = [], 0, 0
     for name in sorted(one.answers.keys() & other.answers.keys()):
         first, second = one.answers[name], other.answers[name]
-        runs = sorted(_runs(first, second))
+        runs = sorted(runs_of(first, second))
         tokens += sum(sum(first.counts[a : a + size]) for a, _, size in runs)
         other_tokens += sum(sum(second.counts[b : b + size]) for _, b, size in runs)
         regions = tuple(
-            Region(*_span(first, a, size), *_span(second, b, size)) for a, b, size in runs
+            Region(*span(first, a, size), *span(second, b, size)) for a, b, size in runs
         )
         if regions:
             parts.append(Part(name, first.text, second.text, regions))
     return Pair(
-        one.hand_in.who, other.hand_in.who, other.hand_in.earlier,
+        *_names(one, other),
         tokens / max(1, one.tokens), other_tokens / max(1, other.tokens), tokens, tuple(parts),
     )  # fmt: skip
 
 
-def _span(answer: _Answer, place: int, size: int) -> tuple[int, int]:
-    return answer.spans[place][0], answer.spans[place + size - 1][1]
-
-
-def _runs(one: _Answer, other: _Answer) -> list[tuple[int, int, int]]:
-    """Equal runs of tokens around shared fingerprints: place, place in the other, length.
-
-    The longest first; no token is in two of them.
-    """
-    found: dict[int, list[tuple[int, int, int]]] = {}  # by how far the places are apart
-    for value in sorted(one.places.keys() & other.places.keys()):
-        for a in one.places[value][:_MOST_PLACES]:
-            for b in other.places[value][:_MOST_PLACES]:
-                runs = found.setdefault(a - b, [])
-                if not any(start <= a < start + size for start, _, size in runs):
-                    runs.append(_grown(one.codes, other.codes, a, b))
-    return list(_apart(run for runs in found.values() for run in runs))
-
-
-def _grown(one: Sequence[int], other: Sequence[int], a: int, b: int) -> tuple[int, int, int]:
-    """The longest equal run through a place of each."""
-    back = on = 0
-    while back < min(a, b) and one[a - back - 1] == other[b - back - 1]:
-        back += 1
-    while a + on < len(one) and b + on < len(other) and one[a + on] == other[b + on]:
-        on += 1
-    return a - back, b - back, back + on
-
-
-def _apart(runs: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
-    """The longest runs first, each without what longer ones have taken; no short rests."""
-    taken: set[int] = set()
-    taken_other: set[int] = set()
-    for a, b, size in sorted(runs, key=lambda run: (-run[2], run)):
-        while size and (a in taken or b in taken_other):
-            a, b, size = a + 1, b + 1, size - 1
-        while size and (a + size - 1 in taken or b + size - 1 in taken_other):
-            size -= 1
-        mine, others = range(a, a + size), range(b, b + size)
-        if size >= K and taken.isdisjoint(mine) and taken_other.isdisjoint(others):
-            taken.update(mine)
-            taken_other.update(others)
-            yield a, b, size
+def _names(one: Document, other: Document) -> tuple[str, str, str, str]:
+    """The first fields of a pair."""
+    told = [[each.hand_in.who, each.hand_in.earlier, each.hand_in.answers] for each in (one, other)]
+    key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:20]
+    return key, one.hand_in.who, other.hand_in.who, other.hand_in.earlier

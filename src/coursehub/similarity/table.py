@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     Engine,
     Float,
@@ -55,6 +56,7 @@ pairs = Table(
     Column("share", Float, nullable=False),
     Column("other_share", Float, nullable=False),
     Column("tokens", Integer, nullable=False),
+    Column("whole", Boolean, nullable=False),
     Column("cells", JSON, nullable=False),
     Column("parts", JSON, nullable=False),
 )
@@ -112,6 +114,7 @@ class Found:
     share: float
     other_share: float
     tokens: int
+    whole: bool
     cells: Sequence[str]
     seen_by: str | None = None
     seen_at: datetime | None = None
@@ -219,7 +222,7 @@ def _row(assignment: str, number: int, pair: Pair) -> dict[str, Any]:
     return {
         "assignment": assignment, "key": pair.key, "number": number, "one": pair.one,
         "other": pair.other[:255], "earlier": pair.earlier[:255], "share": pair.share,
-        "other_share": pair.other_share, "tokens": pair.tokens,
+        "other_share": pair.other_share, "tokens": pair.tokens, "whole": pair.whole,
         "cells": [each.cell for each in pair.parts], "parts": parts,
     }  # fmt: skip
 

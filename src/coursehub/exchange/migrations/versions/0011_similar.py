@@ -1,7 +1,7 @@
 """Hand-ins that are alike, and who of staff has looked at them (`coursehub.similarity.table`)."""
 
 from alembic import op
-from sqlalchemy import JSON, Column, Float, Integer, String, Text
+from sqlalchemy import JSON, Boolean, Column, Float, Integer, String, Text
 
 from coursehub.instant import Instant
 
@@ -30,6 +30,7 @@ def upgrade() -> None:
         Column("share", Float, nullable=False),
         Column("other_share", Float, nullable=False),
         Column("tokens", Integer, nullable=False),
+        Column("whole", Boolean, nullable=False),
         Column("cells", JSON, nullable=False),
         Column("parts", JSON, nullable=False),
         if_not_exists=True,
