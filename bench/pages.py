@@ -31,7 +31,7 @@ from nbgrader.apps.api import NbGraderAPI
 from tornado.web import create_signed_value
 
 from coursehub.cli.compose import nbgrader_config
-from coursehub.cli.pages import course_pages
+from coursehub.cli.pages import course_pages, home_of
 from coursehub.exchange.exchange import Exchange
 from coursehub.exchange.service import make_server
 from coursehub.settings import Settings
@@ -140,7 +140,7 @@ def serving(settings: Settings) -> Iterator[Callable[[str, str], None]]:
         access_scopes={"access:services!service=course"},
     )
     exchange = Exchange(settings)
-    pages = course_pages(exchange, settings, auth)
+    pages = course_pages(home_of(exchange, settings), settings, auth)
     loop, ports, up, over = asyncio.new_event_loop(), [], threading.Event(), asyncio.Event()
 
     async def serve() -> None:

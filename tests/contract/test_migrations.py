@@ -17,6 +17,7 @@ from coursehub.home import regrades
 from coursehub.hub import leases, requests
 from coursehub.lti import tables as lti
 from coursehub.project import tables
+from coursehub.similarity import table as similar
 from tests.postgres import Postgres
 
 NOON = datetime(2021, 2, 5, 12, tzinfo=UTC)
@@ -64,7 +65,7 @@ def on_postgres(postgres: Postgres) -> Engine:
 
 def differences(engine: Engine) -> list[object]:
     """What the tables lack of the code's, or the other way round."""
-    parts = (database, journal, leases, requests, tables, regrades, lti)
+    parts = (database, journal, leases, requests, tables, regrades, lti, similar)
     expected = [each.metadata for each in parts]
     with engine.connect() as connection:
         options = {"compare_type": True, "compare_server_default": True}

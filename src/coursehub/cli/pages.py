@@ -24,7 +24,10 @@ from coursehub.headers import cookie_options, transport
 from coursehub.home import pages, sources
 from coursehub.home.regrades import Regrades
 from coursehub.hub.leases import LeaseHistory
+from coursehub.project.tables import create_tables
+from coursehub.project.teams import read_teams
 from coursehub.settings import Settings
+from coursehub.similarity.table import Similarities
 
 _DEEDS = {
     "release": "Release",
@@ -59,7 +62,8 @@ def home_of(exchange: Exchange, settings: Settings) -> pages.Home:
         ExchangeStaffroom(exchange, settings),
         CourseClock(exchange),
         project,
-        project.sections,
+        similar=Similarities(exchange.engine),
+        sections=project.sections,
     )
 
 
@@ -151,6 +155,13 @@ class ExchangeStaffroom:
         """A person's full name, or the user name."""
         found = self._exchange.roster.find(username)
         return found.name if found else username
+
+    def teams(self) -> Mapping[str, str]:
+        """User name -> the team, of those who are in one."""
+        create_tables(self._exchange.engine)
+        with self._exchange.engine.connect() as connection:
+            found = read_teams(connection)
+        return {member: team.name for team in found for member in team.members}
 
     def class_work(self, assignment: str) -> sources.ClassWork:
         """What the class did for an assignment; three queries."""

@@ -1,5 +1,6 @@
 """What each action of the clock does. Each may be begun again at any time, wherever it ended."""
 
+import logging
 import shutil
 import time
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 
 from coursehub.cli.compose import nbgrader_config
 from coursehub.cli.grading import grade_with_progress, release_assignment
+from coursehub.cli.similar import compare_again
 from coursehub.course.due import Action, Granted, last_close, own_close
 from coursehub.course.model import Assignment, Course
 from coursehub.course.schedule import as_people_say, say_short
@@ -28,6 +30,8 @@ from coursehub.grading import runner
 from coursehub.grading.solution import solution
 from coursehub.home.words import a_few
 from coursehub.settings import Settings
+
+log = logging.getLogger(__name__)
 
 Result = dict[str, Any]
 
@@ -179,6 +183,7 @@ class Steps:
             )
             failed = {each.student: str(each.problem) for each in problems}
         self._settle(assignment)
+        self._compare(assignment)
         if failed and (tries < TRIES or not self._any_graded(assignment)):
             student, problem = next(iter(failed.items()))
             raise CourseHubError(
@@ -214,6 +219,13 @@ class Steps:
         files = solution(self._course_dir / "source" / name, solved, assignment.extra_files)
         self._store.put_solution(name, files)
         return {"files": sorted(files)}
+
+    def _compare(self, assignment: Assignment) -> None:
+        """Look for hand-ins that are alike; whatever goes wrong there holds nothing up."""
+        try:
+            compare_again(self.settings, self.course, assignment.name, datetime.now(UTC))
+        except Exception as error:
+            log.warning("%s: hand-ins were not compared: %s", assignment.name, error)
 
     # What they look at.
 

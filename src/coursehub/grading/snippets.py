@@ -18,12 +18,14 @@ class Answer:
         given: The released text around the snippets; empty where the whole cell is the answer.
         around: The student's text around the snippets.
         marks_lost: The marks of the snippets were changed, and the answer was found without them.
+        own: The student's snippets alone; None where the whole cell is the answer.
     """
 
     text: str
     given: str = ""
     around: str = ""
     marks_lost: bool = False
+    own: str | None = None
 
 
 def take_answer(released: str, handed_in: str) -> Answer:
@@ -42,7 +44,8 @@ def take_answer(released: str, handed_in: str) -> Answer:
     if theirs is None:
         return Answer(handed_in, marks_lost=True)
     parts = [theirs[i] if i % 2 else given[i] for i in range(len(given))]
-    return Answer(_join(parts), _join(given[::2]), _join(theirs[::2]), lost)
+    own = _join(theirs[1::2])
+    return Answer(_join(parts), _join(given[::2]), _join(theirs[::2]), lost, own)
 
 
 def _split(text: str) -> list[list[str]] | None:

@@ -12,11 +12,26 @@ from jupyterhub.services.auth import HubOAuth
 
 from coursehub.course.model import Assignment
 from coursehub.course.schedule import window
-from coursehub.home import project_pages, project_staff_pages, staff, staff_pages, student
+from coursehub.home import (
+    project_pages,
+    project_staff_pages,
+    similar_pages,
+    staff,
+    staff_pages,
+    student,
+)
 from coursehub.home.points import points_of
 from coursehub.home.project_sources import Project
 from coursehub.home.regrades import Regrades
-from coursehub.home.sources import Clock, Records, Scores, Section, Sections, Staffroom
+from coursehub.home.sources import (
+    Clock,
+    Records,
+    Scores,
+    Section,
+    Sections,
+    Similar,
+    Staffroom,
+)
 from coursehub.home.student_pages import (
     AskForRegradeHandler,
     FeedbackPageHandler,
@@ -64,6 +79,7 @@ class Home:
         staffroom: What staff are told besides, and what is done for them.
         clock: What happens by itself.
         project: Teams, talks, reports, and the final marks.
+        similar: Hand-ins that are alike.
         sections: Fills more sections of a student's page.
     """
 
@@ -73,6 +89,7 @@ class Home:
     staffroom: Staffroom
     clock: Clock
     project: Project
+    similar: Similar
     sections: Sections = no_sections
     _class_scores: "Recent" = field(default_factory=lambda: Recent(FRESH))
     _live: "Recent" = field(default_factory=lambda: Recent(LIVE))
@@ -193,6 +210,8 @@ def routes(home: Home, auth: HubOAuth) -> Routes:
         (rf"staff/assignments/{name}/figures", staff_pages.FiguresHandler),
         (rf"staff/assignments/{name}/edits", staff_pages.EditsHandler),
         (rf"staff/assignments/{name}/feedback", staff_pages.FeedbackHandler),
+        (rf"staff/assignments/{name}/similar", similar_pages.PairsHandler),
+        (rf"staff/assignments/{name}/similar/([0-9a-f]{{20}})", similar_pages.PairHandler),
         (r"staff/extensions", staff_pages.ExtensionsHandler),
         (r"staff/regrades", staff_pages.RegradesHandler),
         (rf"staff/regrades/{number}/rerun", staff_pages.RerunHandler),

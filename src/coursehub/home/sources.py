@@ -204,6 +204,9 @@ class Staffroom(Protocol):
     def name(self, username: str) -> str:
         """A person's full name, or the user name."""
 
+    def teams(self) -> Mapping[str, str]:
+        """User name -> the team, of those who are in one."""
+
     def class_work(self, assignment: str) -> ClassWork:
         """What the class did for an assignment."""
 
@@ -283,3 +286,28 @@ class Clock(Protocol):
 
     def approve(self, assignment: str, although: Sequence[str], by: str, now: datetime) -> None:
         """Enter that somebody approves it, although these sentences hold."""
+
+
+class Similar(Protocol):
+    """Hand-ins that are alike; `similarity.table.Similarities` tells of them."""
+
+    def run(self, assignment: str) -> Any:
+        """When an assignment was compared last (`similarity.table.Run`); None if it never was."""
+
+    def pairs(self, assignment: str) -> Sequence[Any]:
+        """Its pairs (`similarity.table.Found`), the most alike first."""
+
+    def pair(self, assignment: str, key: str) -> Any:
+        """One pair, with its answers.
+
+        Raises:
+            NotFound: There is none.
+        """
+
+    def mark_seen(self, assignment: str, key: str, remark: str, who: str, now: datetime) -> None:
+        """Write down that staff have looked at a pair.
+
+        Raises:
+            NotFound: There is no such pair.
+            CourseHubError: The remark is too long.
+        """

@@ -39,6 +39,7 @@ class StaffHandler(PageHandler):
             "answered": "Answered; the student sees it now",
             "decided": "Decided; the student reads it in the feedback",
             "approved": "Approved; feedback goes out by itself",
+            "looked": "Noted that you have looked at it",
         }.get(did, "")
 
 

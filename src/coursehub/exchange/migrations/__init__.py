@@ -23,6 +23,8 @@ from sqlalchemy import Connection, Engine
 # Launches of the LMS are the hub's: it spends nonces, learns courses and links, and enters people
 # whom an LMS vouches for; a password, a role or a person's name it never changes. Who is trusted is
 # said beside the grader, or by an invitation. The grader sends scores to it.
+# Which hand-ins are alike is the grader's to say; what staff have looked at comes in by the course
+# service, and staff's own roles read neither.
 GRANTS = """
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM hub, grader, graders;
 GRANT USAGE ON SCHEMA public TO hub, grader, graders;
@@ -64,6 +66,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON lti_members, lti_line_items, passback, p
 GRANT USAGE ON SEQUENCE journal_number_seq TO hub;
 GRANT USAGE ON SEQUENCE lti_platforms_number_seq, lti_deployments_number_seq,
       lti_contexts_number_seq, lti_resource_links_number_seq TO hub, grader;
+GRANT SELECT, INSERT, DELETE ON similar_runs, similar_pairs TO grader;
 """
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import Column, ForeignKey, String, UniqueConstraint
 from coursehub.instant import Instant
 
 revision = "0012"
-down_revision = "0008"
+down_revision = "0011"
 
 
 def upgrade() -> None:
