@@ -56,7 +56,7 @@ _IDLE_SECONDS = 60
 _FOLLOW_SECONDS = 5
 
 RATES = {
-    "hand in": Rate(burst=30, every=timedelta(seconds=10)),
+    "hand in": Rate(burst=100, every=timedelta(seconds=30)),
     "fetch": Rate(burst=120, every=timedelta(seconds=2)),
     "ask": Rate(burst=600, every=timedelta(seconds=0.2)),
 }

@@ -25,7 +25,7 @@ class _AtName:
 
     def target_for_req(self, _host: None, path: str) -> Any:
         """The route below the name, or else the default one."""
-        return self._proxy.target_for_req(self._host, path)
+        return self._proxy.target_for_req(self._host, f"/{path.lstrip('/')}")
 
 
 class NameHandler(ProxyHandler):  # type: ignore[misc]

@@ -19,8 +19,14 @@ class AtOneAddress(httpx.HTTPTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request there; its Host header says what it was meant for."""
         where = {"scheme": self._address.scheme, "host": self._address.host}
-        request.url = request.url.copy_with(**where, port=self._address.port)
-        return super().handle_request(request)
+        sent = httpx.Request(
+            request.method,
+            request.url.copy_with(**where, port=self._address.port),
+            headers=request.headers,
+            stream=request.stream,
+            extensions=request.extensions,
+        )
+        return super().handle_request(sent)
 
 
 class Session:
