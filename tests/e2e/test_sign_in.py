@@ -128,6 +128,9 @@ def test_the_pages_fit_a_phone(hub: Deployment, browser: Browser, scheme: str) -
     expect(page.get_by_text("not on the list")).to_be_visible()
     look(page, f"refused-phone-{scheme}")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    # Still signed in at the provider, they are asked there who they are all the same.
+    page.get_by_role("link", name="Use another account").click()
+    expect(page.get_by_placeholder("Enter any login")).to_be_visible()
 
 
 def test_staff_let_a_new_account_in_by_unlinking(hub: Deployment, browser: Browser) -> None:

@@ -69,6 +69,7 @@ class Refused(web.HTTPError):
         """
         super().__init__(status)
         self.problem, self.remedy = problem, remedy
+        self.another = ""  # where to sign in with another account, if that may help
         self.case = secrets.token_hex(4)
         _log.warning("sign-in refused: event=%s case=%s", event, self.case)
 

@@ -106,7 +106,10 @@ class OidcLogin(OAuthLoginHandler):  # type: ignore[misc]
 
     def authorize_redirect(self, *, extra_params: dict[str, str], **named: Any) -> None:
         """Redirect, with the nonce that the ID token is to carry."""
-        super().authorize_redirect(extra_params={**extra_params, "nonce": self._nonce}, **named)
+        more = {"nonce": self._nonce}
+        if self.get_argument("another", ""):  # whoever is signed in there is asked anew
+            more["prompt"] = "login"
+        super().authorize_redirect(extra_params={**extra_params, **more}, **named)
 
 
 class OidcCallback(OAuthCallbackHandler):  # type: ignore[misc]
@@ -200,7 +203,7 @@ class OidcAuthenticator(PersonOfAccount, GenericOAuthenticator):  # type: ignore
             address = self.issuer.rstrip("/") + "/.well-known/openid-configuration"
             try:
                 self._provider = Provider.of(self.issuer, await self.httpfetch(address))
-            except (BadToken, TypeError) as error:
+            except BadToken as error:
                 self.log.error("The document at %s is wrong: %s", address, error)
                 raise unreachable() from None
         found = self._provider
@@ -227,8 +230,12 @@ class OidcAuthenticator(PersonOfAccount, GenericOAuthenticator):  # type: ignore
             claims = await self._claims(provider, answer, nonce(asked["code_verifier"]))
         except BadToken as error:
             raise bad_token(error.what) from None
-        model = self.admit(self.person(self.issuer, claims))
-        self._keep(handler, answer["id_token"])
+        try:
+            model = self.admit(self.person(self.issuer, claims))
+        except Refused as refused:
+            refused.another = f"{self.login_url(handler.hub.base_url)}?another=1"
+            raise
+        self._keep(handler, answer.get("id_token", ""))
         return model
 
     async def _claims(

@@ -11,6 +11,7 @@ from tornado import web
 from traitlets import List, Unicode
 
 from coursehub.hub.auth import RosterAuthenticator
+from coursehub.hub.github import GithubAuthenticator
 from coursehub.hub.oidc import OidcAuthenticator
 
 
@@ -33,6 +34,7 @@ class PasswordAuthenticator(RosterAuthenticator):
 AUTHENTICATORS: dict[str, type[RosterAuthenticator]] = {
     "password": PasswordAuthenticator,
     "oidc": OidcAuthenticator,
+    "github": GithubAuthenticator,
 }
 """The way to sign in, as `COURSEHUB_SIGN_IN` calls it, and its authenticator."""
 
