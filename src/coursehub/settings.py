@@ -247,6 +247,8 @@ class Settings(BaseSettings):
         unknown = [way for way in wanted if way not in WAYS]
         if unknown or len(set(wanted)) < len(wanted):
             raise ValueError(f"{ways!r} is no list of some of {', '.join(WAYS)}, each once")
+        if {"oidc", "github"} <= set(wanted):
+            raise ValueError("oidc and github share their settings; take one of them")
         return ",".join(wanted)
 
     @field_validator(

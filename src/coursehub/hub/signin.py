@@ -14,6 +14,7 @@ from traitlets import List, Unicode
 
 from coursehub.hub.attempts import Attempts, Proxies
 from coursehub.hub.auth import RosterAuthenticator
+from coursehub.hub.github import GithubAuthenticator
 from coursehub.hub.lti import Lti13Authenticator
 from coursehub.hub.lti11 import Lti11Authenticator
 from coursehub.hub.oidc import OidcAuthenticator
@@ -52,6 +53,7 @@ class PasswordAuthenticator(RosterAuthenticator):
 AUTHENTICATORS: dict[str, type[RosterAuthenticator]] = {
     "password": PasswordAuthenticator,
     "oidc": OidcAuthenticator,
+    "github": GithubAuthenticator,
     "lti13": Lti13Authenticator,
     "lti11": Lti11Authenticator,
 }
