@@ -26,6 +26,11 @@ class LtiHandler(BaseHandler):  # type: ignore[misc]
         self.request.uri = self.request.path
         await super().prepare()
 
+    def _log(self) -> None:
+        # Called once the answer is out: they stand in the address that it leads to, too.
+        self.clear_header("Location")
+        super()._log()
+
     def check_xsrf_cookie(self) -> None:
         """Let requests of other sites in; state, nonce and signature stand in its place."""
 
