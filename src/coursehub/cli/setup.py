@@ -30,11 +30,15 @@ def setup(
         Path | None,
         typer.Option(help="File with the secret that the identity provider gave; may be empty."),
     ] = None,
+    lti11: Annotated[
+        Path | None,
+        typer.Option(help="File with keys and secrets of LTI 1.1; may be empty."),
+    ] = None,
 ) -> None:
     """Make the secrets that are missing, and put the course file in force if it is right.
 
-    A secret that was made is never changed; the identity provider's is whatever
-    its file says. Each service mounts a folder of its own. A course file with a
+    A secret that was made is never changed; those of the identity provider and
+    of LTI 1.1 are whatever their files say. Each service mounts a folder of its own. A course file with a
     mistake is refused; the one in force stays.
     """
     with one_line_errors():
@@ -43,6 +47,9 @@ def setup(
         if oidc_secret:
             known = take_secret(oidc_secret, secrets_folder / "hub" / "oidc_secret")
             typer.echo(f"identity provider: {'its secret is known' if known else 'none'}")
+        if lti11:
+            known = take_secret(lti11, secrets_folder / "hub" / "lti11")
+            typer.echo(f"LTI 1.1: {'its secrets are known' if known else 'none'}")
         changed = put_in_force(course, load_settings().course)
         typer.echo(f"course.yml: {'put in force' if changed else 'unchanged'}")
 
@@ -92,6 +99,8 @@ def lti_key_files(folder: Path) -> list[Path]:
 def take_secret(given: Path, kept: Path) -> bool:
     """Keep what the file `given` says as the secret `kept`, mode 0600; False when it is empty.
 
+    The setting that names the file is that of the secret's own name.
+
     Raises:
         SettingsError: when it cannot be read here.
     """
@@ -99,8 +108,8 @@ def take_secret(given: Path, kept: Path) -> bool:
         text = given.read_text().strip()
     except OSError as error:
         raise SettingsError(
-            f"the identity provider's secret cannot be read ({error.strerror})",
-            key="COURSEHUB_OIDC_SECRET_FILE",
+            f"the file with the secret cannot be read ({error.strerror})",
+            key=f"COURSEHUB_{kept.name.upper()}_FILE",
             remedy="Let user id 1000 read the file, in a folder that only you may enter",
         ) from error
     kept.unlink(missing_ok=True)

@@ -52,8 +52,8 @@ class FormHandler(LmsHandler):
             LaunchRefused: when its signature or its time is wrong.
         """
         validator = LTI11LaunchValidator(self.authenticator.consumers)
-        # What it remembers it would forget at the next start, and take from forged forms.
-        validator.nonces = {}
+        # What counts is spent in the database, and not by forged forms.
+        validator.nonces.clear()
         url = f"{self.tool.hub}{self.request.path.removeprefix(self.hub.base_url)}"
         try:
             validator.validate_launch_request(url, self.request.headers, dict(form))
