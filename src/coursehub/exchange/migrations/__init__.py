@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Engine
 # written again. No team and no report is ever removed. Launches of the LMS are the hub's: it spends
 # nonces, learns courses and links, and enters people whom an LMS vouches for; a password, a role or
 # a person's name it never changes. Who is trusted is said beside the grader, or by an invitation.
-# The grader sends scores to it.
+# The grader sends scores to it; that the roster follows it is for the course service's shell.
 GRANTS = """
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM hub, grader, graders;
 GRANT USAGE ON SCHEMA public TO hub, grader, graders;
