@@ -13,6 +13,7 @@ from coursehub.gradebook.access import Access
 from coursehub.hub.configure import configure_hub
 from coursehub.hub.leases import LeaseHistory
 from coursehub.hub.requests import GpuRequests
+from coursehub.lti.tool import Tool
 from coursehub.settings import load_settings
 
 
@@ -51,4 +52,9 @@ settings = load_settings()
 course = load_course(settings.course)
 engine = connect(settings.database)
 roster = Roster(engine)
-configure_hub(c, settings, course, roster, Surroundings())
+course_file = CourseFile(settings.course)
+tool = Tool(
+    engine, settings.lti_keys, lambda: course_file.course, settings.bind_url,
+    private=settings.lti_private,
+)  # fmt: skip
+configure_hub(c, settings, course, roster, Surroundings(), tool)

@@ -108,6 +108,27 @@ class Settings(BaseSettings):
     oidc_require: str = Field(
         "", description="Claims that must have a value, by commas, such as hd=u.nus.edu."
     )
+    lti_claim: str = Field(
+        "lis.person_sourcedid",
+        description="What of an LMS's message tells who somebody is: lis.person_sourcedid, email, "
+        "custom.NAME; nothing that students can change there.",
+    )
+    lti_match: Literal["email", "username", "number"] = Field(
+        "number", description="The roster's column in which LTI_CLAIM is looked for."
+    )
+    lti_enrol: bool = Field(
+        False,
+        description="Whether people whom the roster does not have are entered when they come from "
+        "our course of the LMS, as what they are there.",
+    )
+    lti_private: bool = Field(
+        False, description="Whether the LMS may be on a private network, and without TLS."
+    )
+    lti11_file: Path | None = Field(
+        None,
+        description="File with keys and secrets of LTI 1.1, a pair on each line. "
+        "Default: SECRETS/lti11_consumers.",
+    )
     hand_in_bytes: int = Field(
         20_000_000, gt=0, description="Largest hand-in the exchange accepts, in bytes."
     )
@@ -198,7 +219,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "state", "site", "course", "course_dir", "exchange", "signing_key", "lti_keys", "secrets",
-        "oidc_secret_file",
+        "oidc_secret_file", "lti11_file",
     )  # fmt: skip
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
@@ -217,6 +238,7 @@ class Settings(BaseSettings):
             "lti_keys": self.state / "lti_keys.json",
             "secrets": self.state / "secrets",
             "oidc_secret_file": (self.secrets or self.state / "secrets") / "oidc_secret",
+            "lti11_file": (self.secrets or self.state / "secrets") / "lti11_consumers",
             "hub_database": f"sqlite:///{self.state / 'hub.sqlite'}",
         }
         for name, value in defaults.items():
@@ -259,6 +281,34 @@ class Settings(BaseSettings):
     def ways(self) -> tuple[str, ...]:
         """The ways to sign in, in the order of the page."""
         return tuple(self.sign_in.split(","))
+
+    @property
+    def oidc_secret(self) -> str:
+        """The client's secret, as the identity provider gave it.
+
+        Raises:
+            SettingsError: when there is none.
+        """
+        path = Path(str(self.oidc_secret_file))
+        try:
+            secret = path.read_text().strip()
+        except OSError as error:
+            secret, problem = "", error.strerror
+        else:
+            problem = "it is empty"
+        if not secret:
+            raise SettingsError(
+                f"the secret of the identity provider's client is not in {path} ({problem})",
+                key="COURSEHUB_OIDC_SECRET_FILE",
+                remedy="Put it into a file of mode 0600, and name that file",
+            )
+        return secret
+
+    @property
+    def oidc_required(self) -> dict[str, str]:
+        """Claim -> the value that it must have."""
+        pairs = [each.partition("=") for each in self.oidc_require.split(",") if each.strip()]
+        return {name.strip(): value.strip() for name, _, value in pairs}
 
     @property
     def port(self) -> int:

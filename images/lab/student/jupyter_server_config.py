@@ -21,7 +21,7 @@ c.ServerApp.jpserver_extensions.update({"nbgrader.server_extensions.validate_ass
 postpone(
     c,
     {
-        ASSIGNMENTS: "assignments|courses|coursehub/(?:deadlines|beforehand)|nbgrader_version",
+        ASSIGNMENTS: "assignments|courses|coursehub/(?:deadlines|beforehand|open)|nbgrader_version",
         "coursehub.lab.validate": "assignments/validate",
     },
 )

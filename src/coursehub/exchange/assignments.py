@@ -3,15 +3,17 @@
 - errors of the Assignment List are one plain sentence instead of a traceback or silence;
 - deadlines, time left, the standing of each hand-in and what the visible tests said of it for
   `labextensions/`, which writes them into the Assignment List;
-- a look at a hand-in when Submit is pressed there.
+- a look at a hand-in when Submit is pressed there;
+- an address that opens an assignment's notebook, for links from elsewhere.
 """
 
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from jupyter_server.base.handlers import APIHandler
+from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from jupyter_server.utils import url_path_join
 from nbgrader.server_extensions import assignment_list
 from nbgrader.server_extensions.assignment_list.handlers import AssignmentList
@@ -88,6 +90,37 @@ class DeadlinesHandler(APIHandler):
         self.finish(json.dumps(notes))
 
 
+class OpenHandler(JupyterHandler):
+    """Opens an assignment's notebook, as links in the LMS do; what was not fetched yet, is."""
+
+    @web.authenticated
+    async def get(self) -> None:
+        """Lead to the notebook."""
+        name = self.get_query_argument("assignment")
+        notebook = await IOLoop.current().run_in_executor(None, self._place, name)
+        path = [quote(part) for part in notebook.parts]
+        self.redirect(url_path_join(self.base_url, "lab", "tree", *path))
+
+    def _place(self, name: str) -> Path:
+        """Where the notebook lies in the home; the folder, if it was renamed."""
+        manager = self.settings["assignment_list_manager"]
+        try:
+            with connect_from_server() as client:
+                found = client.assignments()
+        except CourseHubError as error:
+            raise web.HTTPError(503, str(error)) from error
+        records = [each for each in found.assignments if each.assignment == name]
+        if not records:
+            raise web.HTTPError(404, f"{name} is not open yet, or no longer there")
+        folder = Path(manager.root_dir) / name
+        if not folder.exists():
+            answer = manager.fetch_assignment(found.course, name)
+            if not answer["success"]:
+                raise web.HTTPError(503, answer["value"])
+        notebook = Path(name) / records[0].notebook
+        return notebook if (Path(manager.root_dir) / notebook).exists() else Path(name)
+
+
 class BeforehandHandler(APIHandler):
     """What a student should know before they hand in."""
 
@@ -135,5 +168,6 @@ def _load_jupyter_server_extension(app: Any) -> None:
         [
             (url_path_join(base, "coursehub", "deadlines"), DeadlinesHandler),
             (url_path_join(base, "coursehub", "beforehand"), BeforehandHandler),
+            (url_path_join(base, "coursehub", "open"), OpenHandler),
         ],
     )

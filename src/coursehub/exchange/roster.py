@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, select, update
+from sqlalchemy import Connection, Engine, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from coursehub import journal
@@ -119,6 +119,30 @@ class Roster:
                 if not changed.rowcount:
                     connection.execute(people.insert().values(values))
         return found
+
+    def enter(self, told: Mapping[str, str]) -> Person:
+        """Add one person whom the roster has never had; their user name is made lower case.
+
+        Args:
+            told: the columns.
+
+        Raises:
+            ValueError: when a column is wrong or missing, or the name or number is taken; also by
+                somebody who was dropped.
+        """
+        person = Person(**{**told, "username": told["username"].lower()})
+        if _problems(person, ()):
+            raise ValueError("this is nobody who could be on the roster")
+        number = func.lower(people.c.number) == person.number.lower()
+        taken = select(people.c.username).where((people.c.username == person.username) | number)
+        try:
+            with self._engine.begin() as connection:
+                if connection.execute(taken).first():
+                    raise ValueError("the name or number is taken")
+                connection.execute(people.insert().values(**person.__dict__, active=True))
+        except IntegrityError:
+            raise ValueError("the name or number is taken") from None
+        return person
 
     def set_password(self, username: str, password: str) -> None:
         """Store a salted hash of `password`, for the embedded form's own sign-in.

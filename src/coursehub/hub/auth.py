@@ -5,7 +5,7 @@ Every way of signing in (`hub.signin`) is an authenticator that ends in `RosterA
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -42,6 +42,9 @@ class People(Protocol):
     def find(self, username: str) -> Member | None:
         """The active person of that name."""
 
+    def everyone(self) -> Sequence[Member]:
+        """All active people."""
+
     def check_password(self, username: str, password: str) -> bool:
         """Whether the password is theirs."""
 
@@ -50,6 +53,9 @@ class People(Protocol):
 
     def link(self, issuer: str, subject: str, username: str, now: datetime) -> bool:
         """Whether this account of that issuer is theirs; the first one to come is, for good."""
+
+    def enter(self, told: Mapping[str, str]) -> Member:
+        """Put somebody on the roster whom an LMS vouches for."""
 
 
 class Refused(web.HTTPError):
@@ -74,7 +80,7 @@ class RosterAuthenticator(Authenticator):
     """Lets in who is on the roster; groups and roles follow the roster, at every sign-in and after.
 
     The base of all ways to sign in. Somebody who was dropped is asked to sign in again by
-    their next request, and cannot; `hub.dropping` takes away what they have without one.
+    their next request, and cannot; `hub.membership` takes away what they have without one.
     """
 
     people: People = AnyTrait(help="The roster.").tag(config=True)

@@ -94,7 +94,7 @@ def stop_expired(pool: GpuPool) -> Beat:
                 continue  # starting or stopping already; without a spawner it is an orphan
             hub.log.info("The lease of %s for %s is over.", lease.device.name, lease.username)
             spawner.ended = f"Your GPU's time was over at {lease.until_text}; your files are kept."
-            await _stop(hub, spawner)
+            await stop_server(hub, spawner)
             pool.release(lease.username)
 
     return beat
@@ -170,7 +170,7 @@ def _spawner(hub: JupyterHub, username: str) -> Any:
     return None if user is None else hub.users[user].spawners.get("")
 
 
-async def _stop(hub: JupyterHub, spawner: Any) -> None:
+async def stop_server(hub: JupyterHub, spawner: Any) -> None:
     """Stop a server as the hub's own pages do: the route first, then the server."""
     spawner._stop_pending = True
     try:

@@ -3,11 +3,15 @@
 from typing import Any
 
 from coursehub.course.model import Course
+from coursehub.errors import SettingsError
 from coursehub.hub.auth import People
 from coursehub.hub.deployed import Surroundings, configure_deployed
 from coursehub.hub.embedded import configure_embedded
+from coursehub.hub.lti11 import read_consumers
+from coursehub.hub.membership import follow_roster
 from coursehub.hub.signin import SignIn
 from coursehub.hub.spawner import WARNING
+from coursehub.lti.tool import Tool
 from coursehub.settings import Settings
 
 SERVICE = "course"
@@ -20,12 +24,14 @@ def configure_hub(
     course: Course,
     people: People,
     surroundings: Surroundings,
+    tool: Tool,
 ) -> None:
     """Fill JupyterHub's configuration `c` for the form that `settings` name."""
     c.JupyterHub.bind_url = settings.bind_url
     c.JupyterHub.db_url = settings.hub_database
     c.ConfigurableHTTPProxy.api_url = settings.proxy_api_url
     _sign_in(c, settings, course, people)
+    _lms(c, settings, tool)
     _rights(c)
     c.JupyterHub.services = []
     if settings.form == "containers":
@@ -44,6 +50,38 @@ def _sign_in(c: Any, settings: Settings, course: Course, people: People) -> None
     # For each way: all are RosterAuthenticators.
     c.RosterAuthenticator.people = people
     c.RosterAuthenticator.course_id = course.id
+    c.ClockedHub.beats = [follow_roster(people, course.id)]
+    if "oidc" in settings.ways:
+        _oidc(c, settings)
+
+
+def _oidc(c: Any, settings: Settings) -> None:
+    for name in ("oidc_issuer", "oidc_client"):
+        if not getattr(settings, name):
+            raise SettingsError(
+                "signing in by OpenID Connect needs it",
+                key=f"COURSEHUB_{name.upper()}",
+                remedy="See docs/sign-in.md, or take oidc out of COURSEHUB_SIGN_IN",
+            )
+    ours = c.OidcAuthenticator
+    ours.issuer = settings.oidc_issuer
+    ours.client_id = settings.oidc_client
+    ours.client_secret = settings.oidc_secret
+    ours.login_service = settings.oidc_name
+    ours.scope = settings.oidc_scopes.split()
+    ours.home = settings.bind_url.rstrip("/")
+    ours.oauth_callback_url = f"{ours.home}/hub/oauth_callback"
+    ours.claim, ours.match = settings.oidc_claim, settings.oidc_match
+    ours.verified, ours.require = settings.oidc_verified, settings.oidc_required
+
+
+def _lms(c: Any, settings: Settings, tool: Tool) -> None:
+    # For both versions: what is set here is theirs too.
+    c.LmsAuthenticator.tool = tool
+    c.LmsAuthenticator.claim, c.LmsAuthenticator.match = settings.lti_claim, settings.lti_match
+    c.Lti13Authenticator.enrol = settings.lti_enrol
+    if "lti11" in settings.ways:
+        c.Lti11Authenticator.consumers = read_consumers(settings.lti11_file)
 
 
 def _rights(c: Any) -> None:

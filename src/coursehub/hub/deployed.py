@@ -121,4 +121,4 @@ def _clock(c: Any, settings: Settings, engine: Engine, surroundings: Surrounding
     beats.append(serve_grading(engine.pool, surroundings.requests))
     if engine.pool:
         beats.append(stop_expired(engine.pool))
-    c.ClockedHub.beats = beats
+    c.ClockedHub.beats += beats

@@ -11,6 +11,9 @@ from tornado import web
 from traitlets import List, Unicode
 
 from coursehub.hub.auth import RosterAuthenticator
+from coursehub.hub.lti import Lti13Authenticator
+from coursehub.hub.lti11 import Lti11Authenticator
+from coursehub.hub.oidc import OidcAuthenticator
 
 
 class PasswordAuthenticator(RosterAuthenticator):
@@ -24,9 +27,16 @@ class PasswordAuthenticator(RosterAuthenticator):
         member = self.people.find(username)
         return member and self.admit(member)
 
+    def get_handlers(self, _app: Any) -> list[tuple[Any, ...]]:
+        """None: its form stands on the page of `SignIn`."""
+        return []
+
 
 AUTHENTICATORS: dict[str, type[RosterAuthenticator]] = {
     "password": PasswordAuthenticator,
+    "oidc": OidcAuthenticator,
+    "lti13": Lti13Authenticator,
+    "lti11": Lti11Authenticator,
 }
 """The way to sign in, as `COURSEHUB_SIGN_IN` calls it, and its authenticator."""
 
@@ -49,8 +59,8 @@ class SignIn(RosterAuthenticator):
         return model
 
     def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
-        """Addresses of all ways, each answered by its own; of two alike the first counts."""
-        return [
+        """The page, and the addresses of all ways, each answered by its own."""
+        return super().get_handlers(app) + [
             (path, _answered_by(way, handler), *rest)
             for way in self.ways.values()
             for path, handler, *rest in way.get_handlers(app)

@@ -98,6 +98,10 @@ class Keys:
             )
         return self.current
 
+    def copy_to(self, path: Path) -> None:
+        """Write the same keys to another file, for another service to read."""
+        Keys(path)._write(self._load())
+
     def _load(self) -> dict[str, dict[str, Any]]:
         found = self._read()
         if found is None:

@@ -283,6 +283,7 @@ _WORDS = {
                       "Open the link in the LMS again, with cookies allowed, best in a new tab"),
     "platform-unknown": ("This LMS is not known to this course", ADMIN),
     "platform-refused": ("The LMS did not sign you in", AGAIN),
+    "form-untrue": ("The LMS's form is not signed as it must be, or is too old", AGAIN),
     "login-incomplete": ("This address is for an LMS to open", "Open the link in the LMS"),
 }  # fmt: skip
 

@@ -24,6 +24,7 @@ VALID = timedelta(hours=24)
 TOOL = "https://purl.imsglobal.org/spec/lti-tool-configuration"
 PLATFORM = "https://purl.imsglobal.org/spec/lti-platform-configuration"
 
+_WHAT = "Notebooks of the course: write, hand in, get feedback"
 _ADDRESSES = ("authorization_endpoint", "registration_endpoint", "jwks_uri", "token_endpoint")
 
 
@@ -125,7 +126,8 @@ def registration(course: Course, hub: str) -> dict[str, Any]:
         "scope": " ".join(claims.SCOPES),
         TOOL: {
             "domain": urlsplit(hub).netloc,
-            "description": "Notebooks of the course: write, hand in, get feedback",
+            "description": _WHAT,
+            "https://canvas.instructure.com/lti/privacy_level": "public",
             "target_link_uri": link,
             "claims": ["iss", "sub", "name", "given_name", "family_name", "email"],
             "custom_parameters": {},
@@ -139,6 +141,44 @@ def registration(course: Course, hub: str) -> dict[str, Any]:
                 },
             ],
         },
+    }
+
+
+def canvas(course: Course, hub: str) -> dict[str, Any]:
+    """The same for a Canvas without dynamic registration: its "Paste JSON" and "Enter URL".
+
+    Args:
+        course: the course.
+        hub: as for `registration`.
+    """
+    link, choose = f"{hub}lti13/link", f"{hub}lti13/deep-linking"
+    placements = [
+        {
+            "placement": "course_navigation",
+            "message_type": claims.RESOURCE_LINK_REQUEST,
+            "target_link_uri": link,
+            "windowTarget": "_blank",
+        },
+        {
+            "placement": "assignment_selection",
+            "message_type": claims.DEEP_LINKING_REQUEST,
+            "target_link_uri": choose,
+        },
+    ]
+    return {
+        "title": f"{course.code} {course.title}",
+        "description": _WHAT,
+        "oidc_initiation_url": f"{hub}lti13/oauth_login",
+        "target_link_uri": link,
+        "public_jwk_url": f"{hub}lti13/jwks",
+        "scopes": list(claims.SCOPES),
+        "extensions": [
+            {
+                "platform": "canvas.instructure.com",
+                "privacy_level": "public",
+                "settings": {"placements": placements},
+            }
+        ],
     }
 
 

@@ -13,16 +13,16 @@ from sqlalchemy import Connection, Engine
 
 # The hub signs people in, notes whose account it was, lends GPUs and asks who has handed in. The
 # grader and all other staff read what nbgrader's configuration and the clock need: who somebody is
-# (never a password), until
-# when somebody has more time and since when (never why), what was done and approved. Staff ask for
-# gradings by an assignment and a student alone, say how long they wait, and read what came of it;
-# the rest is the grader's to write. The grader does what the clock has to do and says so, enters
-# what staff approve in its shell, and changes nothing in the journal. It asks the hub for GPUs, and
-# the hub alone says which. Staff commands about teams, slots and scores run beside the grader and
-# may change those. Reports come in by the course service alone; only what their check found is
-# written again. No team and no report is ever removed. Launches of the LMS are the hub's: it spends
-# nonces, learns courses and links, and enters people whom an LMS vouches for; a password, a role or
-# a person's name it never changes. Who is trusted is said beside the grader, or by an invitation.
+# (never a password), until when somebody has more time and since when (never why), what was done
+# and approved. Staff ask for gradings by an assignment and a student alone, say how long they wait,
+# and read what came of it; the rest is the grader's to write. The grader does what the clock has to
+# do and says so, enters what staff approve in its shell, and changes nothing in the journal. It
+# asks the hub for GPUs, and the hub alone says which. Staff commands about teams, slots and scores
+# run beside the grader and may change those. Reports come in by the course service alone; only what
+# their check found is written again. No team and no report is ever removed.
+# Launches of the LMS are the hub's: it spends nonces, learns courses and links, and enters people
+# whom an LMS vouches for; a password, a role or a person's name it never changes. Who is trusted is
+# said beside the grader, or by an invitation.
 # The grader sends scores to it; that the roster follows it is for the course service's shell.
 GRANTS = """
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM hub, grader, graders;
