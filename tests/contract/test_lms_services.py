@@ -72,9 +72,9 @@ def lms(settings: Settings, run: Run) -> Iterator[Services]:
         yield services
 
 
-def known(name: str, **other: str) -> dict[str, object]:
-    claims = {"name": NAMES[name], "lis_person_sourcedid": NUMBERS[name]}
-    return member(f"sub-{name}", **{**claims, **other})
+def known(who: str, **other: str) -> dict[str, object]:
+    claims = {"name": NAMES[who], "lis_person_sourcedid": NUMBERS[who]}
+    return member(f"sub-{who}", **{**claims, **other})
 
 
 def roster(settings: Settings) -> Roster:
@@ -106,7 +106,7 @@ def test_differences_are_shown_first_and_applied_then(
     )
     before = roster(settings).everyone()
     shown = run("roster", "sync")
-    assert [line.split()[:2] for line in shown.output.splitlines()[2:5]] == [
+    assert [line.split()[:2] for line in shown.output.splitlines()[3:6]] == [
         ["added", "dan"], ["changed", "bob"], ["changed", "carol"],
     ]  # fmt: skip
     assert "Nothing was changed" in shown.output
@@ -230,7 +230,7 @@ def room(settings: Settings, run: Run) -> Classroom:
     found = Classroom(settings, list(NUMBERS))
     assignment = found.course.assignments[0]
     found.release(assignment)
-    due = window(found.course, assignment).on_time_before
+    due = window(found.course, assignment).on_time_before.astimezone(UTC)
     received = {name: due - timedelta(hours=hours) for hours, name in enumerate(NUMBERS, 1)}
     received["bob"] = due + timedelta(hours=3)
     with found.engine.begin() as connection:
