@@ -336,15 +336,18 @@ def auto_form(action: str, values: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def running(platform: Platform) -> Iterator[Platform]:
-    """The platform on a loopback port, in a thread of its own."""
+def running(platform: Platform, host: str = "127.0.0.1") -> Iterator[Platform]:
+    """The platform on a loopback port, in a thread of its own.
+
+    To a browser `localhost` is another site than 127.0.0.1, where the hub is.
+    """
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
 
     async def start() -> HTTPServer:
         [bound] = bind_sockets(0, "127.0.0.1")
-        platform.issuer = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        platform.issuer = f"http://{host}:{bound.getsockname()[1]}"
         server = HTTPServer(web.Application(platform.handlers, log_function=lambda _: None))
         server.add_socket(bound)
         return server

@@ -170,7 +170,12 @@ class Roster:
         Letters beyond ASCII are compared as they are: some turn into others in lower case.
         """
         wanted = _fold(value)
-        return [each for each in self.everyone() if _fold(getattr(each, column)) == wanted]
+        # Finds no fewer than `_fold` does, and does not read the whole class.
+        alike = func.lower(people.c[column]) == func.lower(value.strip())
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(*_COLUMNS_OF_PERSON).where(people.c.active, alike))
+            found = [Person(*row) for row in rows]
+        return [each for each in found if _fold(getattr(each, column)) == wanted]
 
     def link(self, issuer: str, subject: str, username: str, now: datetime) -> bool:
         """Whether this account at an identity provider is theirs; the first one to come is.

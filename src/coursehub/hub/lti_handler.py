@@ -83,7 +83,8 @@ class LtiHandler(BaseHandler):  # type: ignore[misc]
     def _add_cookie(self, name: str, value: str, seconds: int) -> None:
         # Browsers send it along from another site only if it is secure, and in a frame only if it
         # is kept apart for that site's pages (CHIPS), which Python's cookies do not know of yet.
-        secure = "; Secure; SameSite=None; Partitioned" if self.secure else "; SameSite=Lax"
+        # Without TLS, on a machine of one's own, browsers send what says nothing for two minutes.
+        secure = "; Secure; SameSite=None; Partitioned" if self.secure else ""
         path = f"{self.hub.base_url}lti13/"
         self.add_header(
             "Set-Cookie", f"{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly{secure}"
