@@ -151,6 +151,8 @@ def test_what_the_other_roles_may_do(postgres: Postgres) -> None:
         ("hub", f"{WRITE} RETURNING number"),
         ("grader", "DELETE FROM lti_platforms RETURNING 1"),
         ("grader", "SELECT * FROM lti_contexts"),
+        ("grader", "SELECT * FROM identities"),
+        ("grader", "UPDATE passback SET state = 'sent' RETURNING 1"),
     }  # fmt: skip
     refused = {
         ("hub", "UPDATE people SET role = 'instructor' RETURNING 1"),
@@ -158,6 +160,8 @@ def test_what_the_other_roles_may_do(postgres: Postgres) -> None:
         ("hub", "UPDATE lti_platforms SET jwks_url = 'https://evil' RETURNING 1"),
         ("hub", "SELECT why FROM journal"),
         ("grader", "SELECT * FROM lti_nonces"),
+        ("hub", "SELECT * FROM passback"),
+        ("graders", "SELECT * FROM passback"),
         ("graders", "SELECT * FROM lti_contexts"),
         ("hub", "DELETE FROM ledger RETURNING 1"),
         ("hub", "DELETE FROM identities RETURNING 1"),

@@ -54,6 +54,9 @@ COLUMNS = {
 }
 
 
+on_both = pytest.mark.parametrize("engine", ["sqlite", "postgresql"], indirect=True)
+
+
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Key:
     return Keys(tmp_path_factory.mktemp("keys") / "lti_keys.json").current
@@ -68,9 +71,10 @@ def lms(keys: Key) -> Iterator[Services]:
         yield services
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
+    """A course database; `on_both` says for which tests also PostgreSQL's."""
+    if getattr(request, "param", "sqlite") == "sqlite":
         yield connect(f"sqlite:///{tmp_path / 'course.sqlite'}")
         return
     postgres: Postgres = request.getfixturevalue("postgres")
@@ -115,6 +119,7 @@ def one(sender: Sender) -> Row:
     return row
 
 
+@on_both
 def test_a_score_arrives_as_the_specification_has_it(sender: Sender, lms: Services) -> None:
     assert send(sender, score("alice", "7.35")) == 1
     ((number, message),) = lms.accepted
@@ -132,6 +137,7 @@ def test_a_score_arrives_as_the_specification_has_it(sender: Sender, lms: Servic
     assert lms.refused == []
 
 
+@on_both
 def test_what_is_the_same_is_not_sent_again_and_what_changed_is(
     sender: Sender, lms: Services
 ) -> None:
@@ -179,6 +185,7 @@ def test_columns_are_found_before_one_is_made(
     assert len(lms.items) == 5  # and one made for assignment 2, which is released as well
 
 
+@on_both
 def test_a_column_follows_course_yml_and_is_left_alone_otherwise(
     sender: Sender, lms: Services
 ) -> None:
@@ -245,6 +252,7 @@ def test_the_lms_is_left_alone_for_as_long_as_it_says(sender: Sender, lms: Servi
     assert "429" in pause.problem
 
 
+@on_both
 def test_what_the_lms_refuses_is_parked_with_its_reason_until_somebody_says_so(
     sender: Sender, lms: Services
 ) -> None:
@@ -281,6 +289,7 @@ def test_a_tool_that_gets_no_token_loses_no_score(sender: Sender, lms: Services)
     assert send(sender) == 1
 
 
+@on_both
 def test_an_old_view_of_the_gradebook_takes_no_newer_ones_place(
     engine: Engine, course: LmsCourse
 ) -> None:
@@ -290,6 +299,7 @@ def test_an_old_view_of_the_gradebook_takes_no_newer_ones_place(
     assert queue.rows()[0].score == "9"
 
 
+@on_both
 def test_a_newer_score_that_comes_while_the_old_one_is_sent_is_sent_after_it(
     engine: Engine, course: LmsCourse
 ) -> None:
@@ -304,6 +314,7 @@ def test_a_newer_score_that_comes_while_the_old_one_is_sent_is_sent_after_it(
     assert (row.score, row.sent_score) == ("9", "5")
 
 
+@on_both
 def test_killed_between_sending_and_writing_it_down_the_same_message_is_sent_again(
     sender: Sender, lms: Services, engine: Engine, keys: Key, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -322,6 +333,7 @@ def test_killed_between_sending_and_writing_it_down_the_same_message_is_sent_aga
     assert one(another).state == SENT
 
 
+@on_both
 def test_one_sender_has_the_turn_and_a_dead_ones_lease_ends(
     sender: Sender, course: LmsCourse, lms: Services
 ) -> None:
@@ -334,6 +346,7 @@ def test_one_sender_has_the_turn_and_a_dead_ones_lease_ends(
     assert given(lms, "alice") == [7]
 
 
+@on_both
 def test_senders_at_once_send_everything_once(
     engine: Engine, course: LmsCourse, lms: Services, keys: Key
 ) -> None:

@@ -60,4 +60,4 @@ def upgrade() -> None:
 
 def _context() -> Column[int]:
     course = ForeignKey("lti_contexts.number", ondelete="CASCADE")
-    return Column("context", course, primary_key=True)
+    return Column("context", Integer, course, primary_key=True)
