@@ -17,6 +17,7 @@ from coursehub.exchange import store as store_module
 from coursehub.exchange.exchange import Exchange
 from coursehub.exchange.receipts import verify
 from coursehub.exchange.roster import Extension, Roster
+from coursehub.project.checks import Checks
 from coursehub.project.project import MISSING, Project, Shares
 from coursehub.project.reports import CHECKER
 from coursehub.settings import Settings
@@ -96,6 +97,21 @@ def test_what_fails_the_check_is_kept_and_named(project: Project, engine: Engine
     assert counts(project) == number
     [told] = journal.entries(engine, did="check report")
     assert (told.who, told.after) == (CHECKER, {"number": number, "findings": list(findings)})
+
+
+def test_checks_that_nobody_waits_for_are_done_once_and_survive_a_broken_one(
+    project: Project, engine: Engine, settings: Settings
+) -> None:
+    form(project, "s01", "s02")
+    gone, kept = hand_in(project, "s01", drawn(b"")), hand_in(project, "s02", drawn(b"1"))
+    row = Exchange(settings).ledger.row(gone)
+    (Exchange(settings).store.folder(row) / "report.pdf").unlink()
+    checks = Checks(project.reports)
+    checks.ask(gone, kept, kept)
+    checks.ask(kept)
+    checks.done()
+    assert project.reports.unchecked() == [gone]
+    assert len(journal.entries(engine, did="check report")) == 1
 
 
 def test_who_may_hand_in(project: Project, settings: Settings) -> None:
@@ -221,6 +237,9 @@ def test_scores_come_from_several_graders(project: Project, engine: Engine) -> N
     assert (changed.before, changed.after) == ({"Answers": "4"}, {"Answers": "10"})
     project.scores.withdraw("presentation", "1", "ines", DUE)
     assert project.scores.all("presentation")[1].graders == {"tara": Decimal("0.82")}
+    assert set(project.scores.given("presentation", 1)) == {"tara"}
+    assert project.scores.given("presentation", 1)["tara"]["Answers"] == Decimal(10)
+    assert project.scores.given("report", 1) == {}
 
 
 def test_scores_that_are_refused(project: Project) -> None:

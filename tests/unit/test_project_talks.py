@@ -102,7 +102,9 @@ def test_two_teams_swap_when_both_want_it(six: Project, engine: Engine) -> None:
     before = numbers(six)
     assert six.talks.swap("2", "s01", NOW) is False
     assert numbers(six) == before
-    assert six.talks.asked(2) == [1]
+    assert (six.talks.asked(2), six.talks.asks(1), six.talks.asks(2)) == ([1], [2], [])
+    assert six.talks.slot(1).number == before[1]
+    assert six.talks.slot(99) is None
     six.talks.swap("3", "s02", NOW)  # a wish of the other team, which lapses
     assert six.talks.swap("1", "s08", NOW) is True
     assert numbers(six) == before | {1: before[2], 2: before[1]}

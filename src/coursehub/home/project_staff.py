@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from coursehub.course.leftovers import Proposal
+from coursehub.course.marks import rounded
 from coursehub.course.project import Criterion
 from coursehub.home.project import named
 
@@ -62,8 +64,8 @@ def scored(of: Any, names: Mapping[str, str]) -> Scored:
 
 
 def percent(share: Decimal) -> str:
-    """A share from 0 to 1 in percent: ``73.0 %``."""
-    return f"{100 * share:.1f} %"
+    """A share from 0 to 1 in percent, rounded as marks are: ``73.0 %``."""
+    return f"{rounded(100 * Fraction(share))} %"
 
 
 @dataclass(frozen=True)

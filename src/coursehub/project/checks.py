@@ -2,7 +2,7 @@
 
 import logging
 from datetime import UTC, datetime
-from queue import SimpleQueue
+from queue import Queue
 from threading import Lock, Thread
 
 from coursehub.project.reports import Reports
@@ -20,7 +20,7 @@ class Checks:
     def __init__(self, reports: Reports) -> None:
         """Check those of `reports`."""
         self._reports = reports
-        self._waiting: SimpleQueue[int] = SimpleQueue()
+        self._waiting: Queue[int] = Queue()
         self._starting = Lock()
         self._thread: Thread | None = None
 
@@ -33,6 +33,10 @@ class Checks:
                 self._thread = Thread(target=self._run, name="report-checks", daemon=True)
                 self._thread.start()
 
+    def done(self) -> None:
+        """Wait until none is left."""
+        self._waiting.join()
+
     def _run(self) -> None:
         while True:
             number = self._waiting.get()
@@ -41,3 +45,5 @@ class Checks:
                     self._reports.check(number, datetime.now(UTC))
             except Exception:  # whatever is wrong with one, the others are checked
                 log.exception("report %s could not be checked; it is kept and counts", number)
+            finally:
+                self._waiting.task_done()
