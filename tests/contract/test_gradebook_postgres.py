@@ -298,6 +298,60 @@ def test_comments_are_recorded_too(graded: Miniature, graders: list[Grader]) -> 
     assert last.after["manual_comment"] == "[b]Well[/b] done"
 
 
+def notebook_of(grader: Grader, student: str) -> str:
+    submitted = grader.ask("GET", f"submitted_notebooks/{ASSIGNMENT}/{ASSIGNMENT}")
+    return next(each["id"] for each in submitted if each["student"] == student)
+
+
+def test_comments_used_before_are_offered_for_the_same_cell(
+    graded: Miniature, graders: list[Grader]
+) -> None:
+    tara, theo = graders
+    texts = {"alice": "Say why.", "bob": "Say why.", "carol": "Well done. <b>"}
+    for student, text in texts.items():
+        comments = tara.ask("GET", f"comments?submission_id={notebook_of(tara, student)}")
+        for each in comments:
+            said = text if each["name"] == "written" else f"Of {each['name']}"
+            tara.ask("PUT", f"comment/{each['id']}", manual_comment=said)
+    before = grades(theo, "alice")
+    offered = theo.ask("GET", f"comments_used/{notebook_of(theo, 'carol')}/written")
+    assert offered == {"comments": [{"text": "Say why.", "times": 2}]}, "not what stands there"
+    offered = theo.ask("GET", f"comments_used/{notebook_of(theo, 'alice')}/written")
+    assert [each["text"] for each in offered["comments"]] == ["Say why.", "Well done. <b>"]
+    assert theo.ask("GET", f"comments_used/{notebook_of(theo, 'alice')}/nothing")["comments"] == []
+    assert grades(theo, "alice") == before
+
+
+def test_who_has_a_hand_in_open_is_seen_by_the_others(
+    graded: Miniature, graders: list[Grader]
+) -> None:
+    tara, theo = graders
+    notebook, listed = notebook_of(tara, "alice"), f"open/assignment/{ASSIGNMENT}"
+    place = f"open/submission/{notebook}"
+    with turn(graded.folder, "gradebook"):  # nobody waits for whoever saves something
+        assert tara.ask("POST", place) == {"open": []}
+    assert tara.ask("POST", place) == {"open": []}, "one is not somebody else"
+    [seen] = theo.ask("POST", place)["open"]
+    both = theo.ask("GET", listed)["open"]
+    assert {(each["student"], each["submission"]) for each in both} == {("alice", notebook)}
+    assert seen in both and len(both) == 2
+    assert theo.ask("GET", "open/assignment/assignment_2") == {"open": []}
+    assert tara.http.delete(place).status_code == 204
+    assert len(theo.ask("GET", listed)["open"]) == 1
+    assert theo.http.delete(place).status_code == 204
+    assert theo.http.post("open/submission/nothing").status_code == 404
+
+
+def test_nbgraders_pages_load_what_is_added(graded: Miniature, graders: list[Grader]) -> None:
+    lists, view = "formgrader/coursehub/lists.js", "formgrader/coursehub/grading.js"
+    for place in (f"manage_submissions/{ASSIGNMENT}", f"gradebook/{ASSIGNMENT}/{ASSIGNMENT}"):
+        assert graders[0].page(place).text.count(lists) == 1
+    page = graders[0].page(f"submissions/{notebook_of(graders[0], 'alice')}/").text
+    assert page.count(view) == 1 and lists not in page
+    for name in ("lists.js", "grading.js", "grading.css"):
+        assert graders[0].page(f"coursehub/{name}").text.startswith("/")
+
+
 def test_the_log_is_readable(graded: Miniature, graders: list[Grader]) -> None:
     path = f"grade/{grades(graders[0], 'alice')['visible']['id']}"
     graders[0].ask("PUT", path, manual_score=1.5, extra_credit=0.5)

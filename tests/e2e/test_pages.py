@@ -133,6 +133,7 @@ STAFF_PAGES = {
     "class": "assignments/assignment_3",
     "figures": "assignments/assignment_1/figures",
     "edits": "assignments/assignment_1/edits",
+    "feedback": "assignments/assignment_3/feedback",
     "clock": "clock",
     "gpus": "gpus",
     "journal": "journal",
@@ -155,6 +156,57 @@ def test_staffs_pages_fit_a_phone(course: Deployment, browser: Browser) -> None:
         page.goto(f"/services/course/staff/{path}")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
         look(page, f"page-staff-{name}-phone")
+
+
+def test_a_ta_decides_about_edits_without_a_mouse(course: Deployment, browser: Browser) -> None:
+    page = SignIn.open(browser, course.settings.bind_url).arrive("tara").page
+    page.goto("/services/course/staff/assignments/assignment_1/edits")
+    card = page.locator("article").filter(has_text="Nobody has decided").first
+    who = card.get_attribute("id")
+    keys = page.keyboard
+    card.get_by_role("radio", name="nothing").focus()
+    keys.press("ArrowDown")
+    expect(card.get_by_role("radio", name="another amount")).to_be_checked()
+    keys.press("Tab")
+    expect(card.get_by_label("Another amount")).to_be_focused()
+    keys.type("500")
+    keys.press("Tab")
+    expect(card.get_by_label("Unit")).to_have_value("points")
+    keys.press("Tab")
+    keys.type("The set-up is not yours to change.")
+    keys.press("Tab")
+    keys.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("cannot be taken off")
+    card = page.locator(f"#{who}")
+    expect(card.get_by_label("Remark")).to_have_value("The set-up is not yours to change.")
+    look(page, "page-staff-edits-refused", whole=True)
+    is_accessible(page)
+    card.get_by_label("Another amount").fill("5.75")
+    card.get_by_role("button", name="Decide").click()
+    expect(page.get_by_text("Decided; the student reads it in the feedback.")).to_be_visible()
+    expect(card).to_contain_text("5 % of the marks (5.75 points) taken off")
+    expect(card).to_be_in_viewport()
+    card.get_by_text("Decide again").first.click()
+    look(page, "page-staff-edits-decided")
+    is_accessible(page)
+    page.goto("/services/course/staff/journal?did=decide+about+edits")
+    expect(page.locator("table")).to_contain_text("The set-up is not yours to change.")
+
+
+def test_a_ta_approves_feedback_from_the_overview(course: Deployment, browser: Browser) -> None:
+    page = SignIn.open(browser, course.settings.bind_url).arrive("tara").page
+    to_do = page.locator(".to-do li").filter(has_text="feedback of assignment 3 waits")
+    expect(page.locator(".to-do")).not_to_contain_text("assignment 1")
+    to_do.get_by_role("link", name="Look and approve").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("points by hand missing: alice, bob")).to_be_visible()
+    look(page, "page-staff-approve")
+    page.get_by_role("button", name="Approve anyway").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Approved; feedback goes out by itself.")).to_be_visible()
+    expect(to_do).to_have_count(0)
+    look(page, "page-staff-approved")
+    is_accessible(page)
 
 
 def test_progress_moves_without_reloading(course: Deployment, browser: Browser) -> None:

@@ -40,8 +40,24 @@ def first_test(notebook: Any) -> Any:
     )
 
 
-def test_what_was_fetched_has_no_remark() -> None:
-    assert remarks(RELEASED, RELEASED) == []
+def run(notebook: Any) -> None:
+    """As if all cells had been run, without an output."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.execution_count = 1
+
+
+def test_what_was_run_and_is_right_has_no_remark() -> None:
+    assert remarks(RELEASED, changed(run)) == []
+
+
+def test_tests_that_were_not_run_are_counted() -> None:
+    def change(notebook: Any) -> None:
+        run(notebook)
+        first_test(notebook).execution_count = None
+
+    assert remarks(RELEASED, changed(change)) == [f"1 of the tests in {NOTEBOOK} were not run."]
+    assert len(remarks(RELEASED, RELEASED)) == 1
 
 
 def test_a_cell_of_the_own_and_an_edited_test_are_named() -> None:
@@ -57,6 +73,7 @@ def test_a_cell_of_the_own_and_an_edited_test_are_named() -> None:
 
 def test_a_test_that_failed_when_it_was_run_is_named() -> None:
     def change(notebook: Any) -> None:
+        run(notebook)
         first_test(notebook).outputs = [
             new_output("error", ename="AssertionError", evalue="", traceback=[])
         ]
@@ -109,7 +126,11 @@ def home(tmp_path: Path) -> Path:
 
 
 def test_the_deadline_is_the_own_and_lateness_is_said(home: Path) -> None:
-    assert looked(home) == {"deadline": "due Fri 12 Feb 22:00, 2 h left", "remarks": ["a remark"]}
+    assert looked(home) == {
+        "deadline": "due Fri 12 Feb 22:00, 2 h left",
+        "remarks": ["a remark"],
+        "notebooks": [f"{NAME}/{NOTEBOOK}"],
+    }
     late = looked(home, NOON + timedelta(hours=2))
     assert late["remarks"][0].startswith("It is late")
     assert json.dumps(late)
@@ -121,6 +142,7 @@ def test_a_missing_module_and_a_wrong_name_are_said(home: Path) -> None:
     assert "agent.py is missing" in sentence
     (home / NAME / NOTEBOOK).unlink()
     assert NOTEBOOK in looked(home)["remarks"][0]
+    assert looked(home)["notebooks"] == [], "what is missing cannot be run"
 
 
 @pytest.mark.parametrize("name", ["assignment_9", "../alice", ""])

@@ -45,7 +45,8 @@ def look(
         now: The time.
 
     Returns:
-        ``deadline``, a phrase, and ``remarks``, sentences; none where all is well.
+        ``deadline``, a phrase; ``remarks``, sentences, none where all is well; and ``notebooks``,
+        the paths of what has tests that can be run.
 
     Raises:
         ExchangeError: The exchange does not answer, or knows no such assignment.
@@ -62,7 +63,10 @@ def look(
     else:
         found += remarks(client.files(record.assignment), contents)
     deadline = ", ".join(part for part in (record.due_text, record.time_left) if part)
-    return {"deadline": deadline, "remarks": found}
+    folder = Path(record.assignment)
+    notebooks = [str(folder / name) for name in record.files if name.endswith(".ipynb")]
+    there = [path for path in notebooks if (home / path).is_file()]
+    return {"deadline": deadline, "remarks": found, "notebooks": there}
 
 
 def _record(client: Client, assignment: str) -> AssignmentRecord:

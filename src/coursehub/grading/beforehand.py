@@ -33,20 +33,28 @@ def remarks(released: Mapping[str, bytes], contents: Mapping[str, bytes]) -> lis
             for name, notebook in source.notebooks.items()
             for finding in rebuild(notebook, submission.notebooks[name]).findings
         ]
-    found += [text for name, data in contents.items() for text in _failed(name, data)]
+    found += [text for name, data in contents.items() for text in _tested(name, data)]
     rest = len(found) - MOST
     return found[:MOST] + ([f"And {rest} more of this kind."] if rest > 0 else [])
 
 
-def _failed(name: str, data: bytes) -> Iterator[str]:
-    """The tests that failed when the student ran them last, by what the notebook has kept."""
+def _tested(name: str, data: bytes) -> Iterator[str]:
+    """The tests that failed when the student ran them last, or that they have not run at all.
+
+    It is what the notebook has kept that tells.
+    """
     if not name.endswith(".ipynb"):
         return
+    not_run = 0
     for cell in json.loads(data.decode("utf-8-sig"))["cells"]:
         marks = cell.get("metadata", {}).get("nbgrader", {})
-        failed = any(output.get("output_type") == "error" for output in cell.get("outputs", ()))
-        if failed and marks.get("grade") and not marks.get("solution"):
+        if cell["cell_type"] != "code" or not marks.get("grade") or marks.get("solution"):
+            continue
+        if any(output.get("output_type") == "error" for output in cell.get("outputs", ())):
             yield f"The test {marks['grade_id']} failed when you ran it last."
+        not_run += cell.get("execution_count") is None and not cell.get("outputs")
+    if not_run:
+        yield f"{not_run} of the tests in {name} were not run."
 
 
 def _written(folder: Path, files: Mapping[str, bytes]) -> Path:

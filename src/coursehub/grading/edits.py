@@ -5,7 +5,7 @@ mouse and without scripts. What was found and decided belongs to the gradebook; 
 through `Decisions`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -57,14 +57,19 @@ class EditsPage(LoggingConfigurable):
     decisions: Decisions = AnyTrait(help="What was found and decided.").tag(config=True)
 
 
+def decisions_of(settings: Mapping[str, Any]) -> Decisions:
+    """What the formgrader whose settings these are (tornado's) asks."""
+    formgrader = settings["nbgrader_formgrader"]
+    formgrader.load_config_file()  # course.yml may have been edited
+    return EditsPage(parent=formgrader).decisions  # type: ignore[no-any-return]
+
+
 class _EditsHandler(BaseHandler):
     """What both pages share."""
 
     @property
     def decisions(self) -> Decisions:
-        formgrader = self.settings["nbgrader_formgrader"]
-        formgrader.load_config_file()  # course.yml may have been edited
-        return EditsPage(parent=formgrader).decisions  # type: ignore[no-any-return]
+        return decisions_of(self.settings)
 
     def show(self, template: str, **names: Any) -> None:
         """Answer with a page; everything in it is escaped."""

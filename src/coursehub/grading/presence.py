@@ -22,6 +22,8 @@ from nbgrader.server_extensions.formgrader.base import (
 )
 from tornado import web
 
+from coursehub.grading.edits import decisions_of
+
 _FOLDER = ".open"
 COUNTS = 90.0
 """Seconds for which a page that says nothing any more counts as open: browsers let pages in the
@@ -77,7 +79,7 @@ def _read(folder: Path, now: float) -> Iterator[Open]:
 
 
 def _file(course_dir: Path, submission: str, who: str) -> Path:
-    return course_dir / _FOLDER / f"{quote(submission, safe='')}+{quote(who, safe='')}"[:200]
+    return course_dir / _FOLDER / f"+{quote(submission, safe='')}+{quote(who, safe='')}"[:200]
 
 
 class _PresenceHandler(BaseApiHandler):
@@ -105,17 +107,14 @@ class OpenHandler(_PresenceHandler):
             found = self.gradebook.find_submission_notebook_by_id(submission)
         except MissingEntry:
             raise web.HTTPError(404, "There is no such hand-in") from None
-        user, now = self.current_user, time.time()
-        name = user.display_name or user.username
-        names = (submission, found.assignment.assignment.name, found.student.id)
-        note(self.course_dir, Open(*names, user.username, name), now)
-        self.tell(
-            [
-                each
-                for each in open_now(self.course_dir, now)
-                if each.submission == submission and each.who != user.username
-            ]
-        )
+        who, now = self.current_user.username, time.time()
+        here = [each for each in open_now(self.course_dir, now) if each.submission == submission]
+        own = next((each for each in here if each.who == who), None)
+        if own is None:
+            names = (submission, found.assignment.assignment.name, found.student.id)
+            own = Open(*names, who, decisions_of(self.settings).name(who))
+        note(self.course_dir, own, now)
+        self.tell([each for each in here if each.who != who])
 
     @web.authenticated
     @check_xsrf

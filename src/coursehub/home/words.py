@@ -1,6 +1,5 @@
 """How the pages say numbers, tasks and names."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,9 +7,7 @@ from typing import Protocol
 
 from coursehub.course.late import ON_TIME, lateness
 from coursehub.course.schedule import Window
-
-# Grade ids of this course's notebooks: a1_t3_test_2, a1_plot, a1_written.
-_TASK = re.compile(r"(?:[a-z]+\d+_)?(?:t(?P<number>\d+)(?:_|$).*|(?P<name>.+))")
+from coursehub.course.tasks import task_of
 
 
 class Scored(Protocol):
@@ -37,15 +34,6 @@ class Task:
     score: float
     most: float
     open: bool
-
-
-def task_of(cell: str) -> str:
-    """The task of a grade id: ``Task 3`` of ``a1_t3_test_2``, ``Plot`` of ``a1_plot``."""
-    found = _TASK.fullmatch(cell)
-    if found and found["number"]:
-        return f"Task {found['number']}"
-    name = (found["name"] if found else cell).replace("_", " ").strip()
-    return name[:1].upper() + name[1:] if name else cell
 
 
 def in_order(tasks: Iterable[str]) -> list[str]:
