@@ -15,9 +15,12 @@ from typer.testing import CliRunner
 from coursehub import journal
 from coursehub.cli import app
 from coursehub.cli.similar import compare_again
+from coursehub.cli.steps import Steps
+from coursehub.course.due import Action, Key
 from coursehub.course.load import load_course
 from coursehub.errors import CourseHubError, NotFound
 from coursehub.exchange.database import connect
+from coursehub.exchange.deadlines import CourseFile
 from coursehub.grading.handin import fill, read_notebook, reference_answers
 from coursehub.grading.intake import Submission
 from coursehub.grading.source import load_source
@@ -207,3 +210,15 @@ def test_a_folder_without_such_hand_ins_is_refused_and_the_result_stays(
         done = CliRunner().invoke(app, ["similar", NAME, "--earlier", str(tmp_path / wrong)])
         assert done.exit_code == 2 and said in " ".join(done.output.split())
     assert pairs(settings) == {("alice", "carol")}
+
+
+def test_what_goes_wrong_holds_up_no_grading(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a source nothing can be compared; nothing that waits to be graded needs it here."""
+    for folder in ("source", "submitted"):
+        shutil.rmtree(Path(str(settings.course_dir), folder))
+    steps = Steps(settings, CourseFile(settings.course))
+    key = Key("autograde", NAME, NOW)
+    assert steps.do(Action(key, NOW, "it is due"), 1)["graded"] == 0
+    assert "assignment_1: hand-ins were not compared: " in caplog.text
