@@ -161,7 +161,7 @@ def test_staffs_pages_fit_a_phone(course: Deployment, browser: Browser) -> None:
 
 def open_first_pair(page: Page) -> None:
     page.goto("/services/course/staff/assignments/assignment_1/similar")
-    page.get_by_role("link", name="Side by side: Wang, Wenjie and Bob Tan").click()
+    page.get_by_role("link", name="Wang, Wenjie and Bob Tan").click()
     expect(page.get_by_role("heading", name="Wang, Wenjie and Bob Tan")).to_be_visible()
 
 
