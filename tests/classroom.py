@@ -25,6 +25,9 @@ from coursehub.exchange.database import connect, fetches, ledger, people
 from coursehub.exchange.store import SECRET_FILE, TIMESTAMP_FILE, lay_out, nbgrader_timestamp
 from coursehub.gradebook import edits
 from coursehub.settings import CHECKOUT, Settings
+from coursehub.similarity.compare import compare
+from coursehub.similarity.document import HandIn, Text
+from coursehub.similarity.table import Run, Similarities
 
 CELLS = (
     *((f"t{task}_test{test}", 5.0) for task in range(1, 6) for test in ("", "_2", "_3", "_4")),
@@ -32,6 +35,26 @@ CELLS = (
     ("written", 10.0),
 )
 """Grade ids, without the assignment, and what they are worth."""
+
+ATTACK = """
+x_adv = x.clone().detach()
+for step in range(steps):
+    x_adv.requires_grad_(True)
+    loss = F.cross_entropy(model(x_adv), y)
+    grad = torch.autograd.grad(loss, x_adv)[0]
+    x_adv = x_adv.detach() + alpha * grad.sign()  # uphill
+    x_adv = torch.clamp(x_adv, 0.0, 1.0)
+return x_adv.detach()
+"""
+
+CERTIFY = """
+counts = torch.zeros(classes)
+for noisy in (x + sigma * torch.randn_like(x) for _ in range(n)):
+    counts[model(noisy).argmax(dim=1)] += 1
+top = counts.argmax().item()
+lower = beta.ppf(alpha, counts[top].item(), n - counts[top].item() + 1)
+return (top, sigma * norm.ppf(lower)) if lower > 0.5 else (-1, 0.0)
+"""
 
 EDIT = {"kind": "edited", "cell": "setup", "text": "A cell that is not yours was edited.\n-a\n+b"}
 
@@ -187,6 +210,30 @@ class Classroom:
                 }
             )  # fmt: skip
         return rows
+
+    def compare(self, assignment: Assignment, now: datetime, remark: str = "") -> None:
+        """Let the first two students, and one of an earlier term, have written the same."""
+        number = assignment.number
+        answers = {
+            f"a{number}_t1": Text(f"{remark}{ATTACK}"),
+            f"a{number}_t3": Text(f"total = 0\n{CERTIFY}"),
+            f"a{number}_written": Text("Because it is. " * 3, prose=True),
+        }
+        renamed = {
+            name: Text(each.text.replace("x_adv", "image").replace("# ", "# so: "), each.prose)
+            for name, each in answers.items()
+        }
+        first, second = self.students[:2]
+        hand_ins = [
+            HandIn(who, texts, earlier, frozenset({who}))
+            for who, texts, earlier in (
+                (first, answers, ""),
+                (second, renamed, ""),
+                ("a0900000X Old-Student", {f"a{number}_t1": answers[f"a{number}_t1"]}, "2020"),
+            )
+        ]
+        run = Run(now, "test", len(self.students), {"/srv/2020": 1}, unread={"bob": "is empty"})
+        Similarities(self.engine).replace(assignment.name, run, compare(hand_ins, []))
 
     def give_feedback(self, assignment: Assignment, page: str = "<p>Well done.</p>") -> None:
         """Release a page of feedback for everything handed in."""

@@ -25,6 +25,7 @@ STAFF_PAGES = (
     "staff/", "staff/progress", "staff/assignments/assignment_1",
     "staff/assignments/assignment_1/figures", "staff/assignments/assignment_1/edits",
     "staff/assignments/assignment_1/feedback",
+    "staff/assignments/assignment_1/similar", "staff/assignments/assignment_2/similar",
     "staff/extensions", "staff/regrades", "staff/clock", "staff/gpus", "staff/journal",
 )  # fmt: skip
 HOSTILE = "<script>window.stolen = 1</script>"
@@ -46,6 +47,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
             classroom.grade(assignment, received, by_hand=assignment.number < 3)
         if assignment.number < 3:
             classroom.give_feedback(assignment, f"<p>Well done.</p>{HOSTILE}")
+    classroom.compare(classroom.course.assignments[0], datetime.now(UTC), f"# {HOSTILE}")
     with running_hub(deployment.settings):
         yield deployment
 
@@ -450,6 +452,35 @@ def test_what_the_clock_could_not_grade_has_its_reason(
     assert page.count('name="who"') == 1 and "the sandbox had no room" in page
     pending = reader("tara").text("staff/assignments/assignment_4/feedback")
     assert "could not be graded: alice" in pending
+
+
+def test_similar_hand_ins_are_for_staff_to_look_at(course: Deployment, reader: Somebody) -> None:
+    path = "staff/assignments/assignment_1/similar"
+    page = reader("tara").text(path)
+    assert "a reason to look, and never a verdict" in page
+    assert "Wang, Wenjie" in page and "Earlier term" in page and "2020" in page
+    assert "Somebody has looked" not in page
+    links = re.findall(rf'href="{HOME}({path}/[0-9a-f]+)"', page)
+    assert len(links) == 3
+    for link in links:
+        shown = reader("tara").text(link)
+        assert "a reason to look, and never a verdict" in shown
+        assert "<script" not in shown and "window.stolen" in shown
+        assert not re.search(r"\son\w+=|style=", shown)
+        for person in ("alice", "bob"):
+            assert reader(person).get(link).status_code == 403
+    assert reader("tara").get(f"{path}/{'0' * 20}").status_code == 404
+    assert reader("tara").get(links[0].replace("assignment_1", "assignment_2")).status_code == 404
+    refused = reader("tara").post(links[0], page=links[0], remark="x" * 2_001)
+    assert refused.status_code == 409 and "2,000 fit" in refused.text
+    assert reader("alice").http.post(HOME + links[0], data={"remark": "x"}).status_code == 403
+    answer = reader("tara").post(links[0], page=links[0], remark=f"One team. {HOSTILE}")
+    assert answer.status_code == 200 and answer.url.path == HOME + path
+    assert "Noted that you have looked at it." in answer.text
+    assert "1 pair" in answer.text and HOSTILE not in answer.text
+    [entry] = entries(course, did="look at a similar pair")
+    assert entry.who == "tara" and entry.why == f"One team. {HOSTILE}"
+    assert "not been compared yet" in reader("tara").text(path.replace("1", "2"))
 
 
 def test_the_pages_of_a_service_that_was_killed_are_back(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from coursehub.exchange.exchange import Exchange
 from coursehub.hub.process import running_hub
@@ -35,6 +35,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
             classroom.grade(assignment, received, by_hand=assignment.number < 3)
         if assignment.number <= 2:
             classroom.give_feedback(assignment, HOSTILE)
+    classroom.compare(first[0], datetime.now(UTC))
     with running_hub(deployment.settings):
         yield deployment
 
@@ -134,6 +135,7 @@ STAFF_PAGES = {
     "figures": "assignments/assignment_1/figures",
     "edits": "assignments/assignment_1/edits",
     "feedback": "assignments/assignment_3/feedback",
+    "similar": "assignments/assignment_1/similar",
     "clock": "clock",
     "gpus": "gpus",
     "journal": "journal",
@@ -207,6 +209,49 @@ def test_a_ta_approves_feedback_from_the_overview(course: Deployment, browser: B
     expect(to_do).to_have_count(0)
     look(page, "page-staff-approved")
     is_accessible(page)
+
+
+def open_first_pair(page: Page) -> None:
+    page.goto("/services/course/staff/assignments/assignment_1/similar")
+    page.get_by_role("link", name="Wang, Wenjie and Bob Tan").click()
+    expect(page.get_by_role("heading", name="Wang, Wenjie and Bob Tan")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_two_hand_ins_stand_side_by_side(course: Deployment, browser: Browser, scheme: str) -> None:
+    page = SignIn.open(browser, course.settings.bind_url, color_scheme=scheme).arrive("tara").page
+    open_first_pair(page)
+    left, right = page.locator("#one-1"), page.locator("#other-1")
+    expect(left).to_contain_text("x_adv = x.clone()")
+    expect(right).to_contain_text("image = x.clone()")
+    assert left.bounding_box()["x"] < right.bounding_box()["x"]
+    assert left.get_attribute("class") == right.get_attribute("class") == "match-1"
+    page.get_by_role("navigation", name="Matches").get_by_role("link", name="2").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.locator("#one-2 a")).to_be_focused()
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#other-2")
+    look(page, f"page-staff-similar-pair-{scheme}", whole=True)
+    is_accessible(page)
+
+
+def test_side_by_side_is_stacked_on_a_phone_and_a_look_is_noted(
+    course: Deployment, browser: Browser
+) -> None:
+    page = SignIn.open(browser, course.settings.bind_url, **PHONE).arrive("tara").page
+    open_first_pair(page)
+    left, right = (page.locator(f"#{side}-1").bounding_box() for side in ("one", "other"))
+    assert left["y"] + left["height"] <= right["y"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    look(page, "page-staff-similar-pair-phone", whole=True)
+    is_accessible(page)
+    page.get_by_label("Remark for the staff").fill("Both were at the same tutorial.")
+    page.get_by_role("button", name="I have looked at it").click()
+    expect(page.get_by_text("Noted that you have looked at it.")).to_be_visible()
+    page.get_by_text("Seen: 1 pair").click()
+    expect(page.get_by_text("Both were at the same tutorial.")).to_be_visible()
+    look(page, "page-staff-similar-seen-phone", whole=True)
 
 
 def test_progress_moves_without_reloading(course: Deployment, browser: Browser) -> None:

@@ -110,6 +110,7 @@ class Room:
         """Open the course database."""
         self.engine = connect(str(self.settings.database))
         self.table = Similarities(self.engine)
+        self.people = {each.username: each for each in Roster(self.engine).everyone()}
 
     def known_earlier(self) -> list[Path]:
         """The earlier terms that were compared with last."""
@@ -133,9 +134,10 @@ class Room:
 
     @property
     def collected(self) -> dict[str, Path]:
-        """Student -> what was collected, which is what counts."""
+        """Student -> what was collected, which is what counts; staff's own tries are none."""
         folders = (self._course_dir / "submitted").glob(f"*/{self.assignment.name}")
-        return {each.parent.name: each for each in sorted(folders)}
+        staff = {each.username for each in self.people.values() if each.staff}
+        return {each.parent.name: each for each in sorted(folders) if each.parent.name not in staff}
 
     @property
     def size(self) -> int:
@@ -167,14 +169,12 @@ class Room:
     def _hand_ins(
         self, source: Source, on_start: Callable[[str], None], on_done: Callable[[str], None]
     ) -> Iterator[HandIn]:
-        people = {each.username: each for each in Roster(self.engine).everyone()}
         for who, folder in self.collected.items():
-            person = people.get(who)
+            person = self.people.get(who)
             known = {who.casefold(), *([person.number.casefold()] if person else [])}
             on_start(who)
-            if person is None or not person.staff:
-                read = partial(read_submission, folder, source)
-                yield from self._read(who, frozenset(known), "", source, read)
+            read = partial(read_submission, folder, source)
+            yield from self._read(who, frozenset(known), "", source, read)
             on_done(who)
         for path, term in self.terms.items():
             name = label(Path(path), self.assignment)

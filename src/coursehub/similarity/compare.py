@@ -121,10 +121,8 @@ def compare(hand_ins: Iterable[HandIn], released: Iterable[Text]) -> Comparison:
             before the next one is asked for.
         released: What students were given; it never counts.
     """
-    stubs = [answer_of(each).codes for each in released]
-    given = {value for codes in stubs for value in hashes_of(codes, K)}
-    whole = {tuple(codes) for codes in stubs}
-    documents = [document_of(each, given, whole) for each in hand_ins]
+    given = {value for each in released for value in hashes_of(answer_of(each).codes, K)}
+    documents = [document_of(each, given) for each in hand_ins]
     documents.sort(key=lambda document: bool(document.hand_in.earlier))
     index = _index(documents)
     most = max(COMMON_FEWEST, int(COMMON_SHARE * len(documents)))
@@ -190,7 +188,7 @@ def _the_same(documents: Sequence[Document]) -> _Pairs:
         for name, answer in document.answers.items():
             others = have.get((name, tuple(answer.codes)), [])
             for other in others[bisect_right(others, number) :]:
-                shared[other] += len(answer.codes)
+                shared[other] += answer.size
         for other, tokens in shared.items():
             size = max(document.size, documents[other].size)
             if tokens < max(WHOLE_TOKENS, WHOLE * size) or count >= _MOST_CANDIDATES:
@@ -204,10 +202,10 @@ def _whole_pair(one: Document, other: Document) -> Pair:
     parts, tokens = [], 0
     for name in sorted(one.answers.keys() & other.answers.keys()):
         first, second = one.answers[name], other.answers[name]
-        size = len(first.codes)
         if first.codes == second.codes and not first.untouched:
-            tokens += size
-            region = Region(*span(first, 0, size), *span(second, 0, size))
+            tokens += first.size
+            length = len(first.codes)
+            region = Region(*span(first, 0, length), *span(second, 0, length))
             parts.append(Part(name, first.text, second.text, (region,)))
     return Pair(
         *_names(one, other),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from coursehub.similarity.tokens import tokens_of
-from coursehub.similarity.winnow import fingerprints
+from coursehub.similarity.winnow import fingerprints, hashes_of
 
 K = 16
 """Tokens of a fingerprint: a line and a half of Python; less is in everybody's answers."""
@@ -53,7 +53,7 @@ class Answer:
         spans: The characters that each stands for.
         places: Fingerprint -> its places; in the end only of those that count.
         counts: For each token 1 where it is under a fingerprint that counts.
-        untouched: It is what students were given, or next to nothing.
+        size: How many places begin with something that students were not given.
     """
 
     text: str
@@ -61,36 +61,43 @@ class Answer:
     spans: list[tuple[int, int]]
     places: dict[int, list[int]]
     counts: bytearray
-    untouched: bool = False
+    size: int = 0
+
+    @property
+    def untouched(self) -> bool:
+        """Whether it is what students were given, or next to nothing."""
+        return self.size < K
 
 
 @dataclass
 class Document:
-    """A hand-in's answers, how many fingerprints of it count, and how many tokens, of all."""
+    """A hand-in's answers, and how many fingerprints and tokens of it count."""
 
     hand_in: HandIn
     answers: dict[str, Answer]
     prints: int = 0
     tokens: int = 0
-    size: int = 0
+
+    @property
+    def size(self) -> int:
+        """The size of all answers that were touched."""
+        return sum(each.size for each in self.answers.values() if not each.untouched)
 
 
-def document_of(hand_in: HandIn, given: set[int], stubs: set[tuple[int, ...]]) -> Document:
+def document_of(hand_in: HandIn, given: set[int]) -> Document:
     """Take the fingerprints of a hand-in.
 
     Args:
         hand_in: The hand-in.
         given: Hashes of all that students were given; none of them is a fingerprint.
-        stubs: The tokens of each text that they were given.
     """
     answers = {name: answer_of(each) for name, each in hand_in.answers.items()}
     for answer in answers.values():
-        answer.untouched = len(answer.codes) < K or tuple(answer.codes) in stubs
+        answer.size = sum(value not in given for value in hashes_of(answer.codes, K))
         for value, place in fingerprints(answer.codes, K, WINDOW):
             if value not in given:
                 answer.places.setdefault(value, []).append(place)
-    size = sum(len(answer.codes) for answer in answers.values() if not answer.untouched)
-    return Document(hand_in, answers, size=size)
+    return Document(hand_in, answers)
 
 
 def answer_of(each: Text) -> Answer:
