@@ -10,7 +10,7 @@ from coursehub.settings import own_programs_first
 PARTS = (
     "course", "people", "grading", "edits", "grade", "lint", "gradebook",
     "services", "demo", "setup", "migrate", "tick", "grader", "gpus",
-    "marks", "lms", "team", "talk", "report",
+    "marks", "lms", "team", "talk", "report", "smoke",
 )  # fmt: skip
 
 # jsonschema imports it if it is there, to check international addresses, which no schema of ours
