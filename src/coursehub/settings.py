@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -208,7 +209,8 @@ class Settings(BaseSettings):
     @property
     def port(self) -> int:
         """The public port, from `bind_url`."""
-        return int(self.bind_url.rstrip("/").rpartition(":")[2])
+        address = urlsplit(self.bind_url)
+        return address.port or (443 if address.scheme == "https" else 80)
 
     @property
     def proxy_api_url(self) -> str:

@@ -49,3 +49,15 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COURSEHUB_HAND_IN_BYTES", "many")
     with pytest.raises(SettingsError, match=r"^COURSEHUB_HAND_IN_BYTES: .*\.env\.example"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("address", "port"),
+    [
+        ("https://hub.example.edu", 443),
+        ("http://hub.example.edu/", 80),
+        ("http://[::1]:9000", 9000),
+    ],
+)
+def test_an_address_that_people_type_needs_no_port(address: str, port: int) -> None:
+    assert load_settings(bind_url=address).port == port
