@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 DEMO := .demo
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: demo demo-clean test test-notebooks lint bench lock up down logs status images
+.PHONY: demo demo-clean test test-notebooks test-provision lint bench lock up down logs status images \
+  provision restore
 
 demo: export COURSEHUB_STATE := $(abspath $(DEMO))
 demo: export COURSEHUB_COURSE := $(abspath $(DEMO))/course.yml
@@ -44,6 +45,16 @@ status: ## services, users' servers, GPUs, what waits to be graded
 	@$(COMPOSE) exec -T hub coursehub gpus
 	@$(COMPOSE) exec -T grader coursehub desk
 
+# Playbooks, in a virtual environment of their own: docs/provisioning.md.
+INVENTORY ?= inventory/localhost.yml
+PLAY = cd ansible && .venv/bin/ansible-playbook --inventory $(INVENTORY)
+
+provision: ansible/.venv/ready ## a bare machine becomes the course's; INVENTORY=, ARGS="--ask-vault-pass --check --diff"
+	$(PLAY) site.yml $(ARGS)
+
+restore: ansible/.venv/ready ## put a backup in place of what a machine holds; ARGS="-e restore_snapshot=ID"
+	$(PLAY) restore.yml $(ARGS)
+
 demo-clean: ## remove everything the demo wrote
 	rm -rf $(DEMO)
 
@@ -52,6 +63,9 @@ test: $(VENV)/ready ## lint, types, layering and every test
 
 test-notebooks: $(VENV)/ready ## all test hand-ins of all assignments, or ASSIGNMENT=3; SEEDS=5 more of each reference
 	$(BIN)/nox --no-venv -s notebooks -- $(if $(ASSIGNMENT),--assignment=$(ASSIGNMENT)) $(if $(SEEDS),--seeds=$(SEEDS))
+
+test-provision: $(VENV)/ready ansible/.venv/ready ## the playbooks on fresh machines: containers with systemd and an engine
+	$(BIN)/nox --no-venv -s provision
 
 lint: $(VENV)/ready ## lint, types and layering only
 	$(BIN)/nox --no-venv -s lint
@@ -64,6 +78,9 @@ lock: $(VENV)/ready ## resolve pyproject.toml anew into requirements.lock, for a
 	  --no-header --annotation-style line $(UV_INDEX_OPTIONS) --no-emit-find-links \
 	  --output-file requirements.lock pyproject.toml
 	sed -i 's/+cpu//' requirements.lock
+	UV_NATIVE_TLS=1 $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11.0 \
+	  --no-header --annotation-style line $(UV_INDEX_OPTIONS) --no-emit-find-links \
+	  --output-file ansible/requirements.lock ansible/requirements.in
 
 # uv installs in seconds what pip needs minutes for; it is told where pip would look.
 UV_VERSION := 0.13.9
@@ -78,4 +95,12 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	UV_NATIVE_TLS=1 $(BIN)/uv pip install --quiet --python $(BIN)/python $(UV_INDEX_OPTIONS) \
 	  --requirement requirements.lock --editable .
+	touch $@
+
+ansible/.venv/ready: ansible/requirements.lock
+	$(PYTHON) -m venv --clear ansible/.venv
+	@echo "Installing Ansible ..."
+	ansible/.venv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	UV_NATIVE_TLS=1 ansible/.venv/bin/uv pip install --quiet --python ansible/.venv/bin/python \
+	  $(UV_INDEX_OPTIONS) --requirement ansible/requirements.lock
 	touch $@

@@ -33,6 +33,15 @@ def notebooks(session: nox.Session) -> None:
 
 
 @nox.session
+def provision(session: nox.Session) -> None:
+    """The playbooks: their linter, then fresh machines. Minutes, so no part of `make test`."""
+    lint = "ansible/.venv/bin/ansible-lint"
+    with session.chdir("ansible"):
+        session.run(f"../{lint}", "--offline", "--profile=production", external=True)
+    session.run("pytest", "tests/provision", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Every program that measures what is claimed about speed."""
     for name in ("exchange", "spawn", "notebooks", "autograde", "pages"):

@@ -64,3 +64,15 @@ def test_ways_to_sign_in_keep_their_order(tmp_path) -> None:
     assert settings.oidc_required == {"a": "b", "c": "d=e"}
     with pytest.raises(SettingsError, match=r"^COURSEHUB_OIDC_SECRET_FILE: .*mode 0600"):
         _ = settings.oidc_secret
+
+
+@pytest.mark.parametrize(
+    ("address", "port"),
+    [
+        ("https://hub.example.edu", 443),
+        ("http://hub.example.edu/", 80),
+        ("http://[::1]:9000", 9000),
+    ],
+)
+def test_an_address_that_people_type_needs_no_port(address: str, port: int) -> None:
+    assert load_settings(bind_url=address).port == port

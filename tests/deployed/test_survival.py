@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from coursehub.hub.kernel import Kernel
 from coursehub.hub.session import Session
 from tests.compose import Composed, composed
-from tests.deployed.kernel import Kernel
 from tests.deployment import open_course
 
 PATIENCE = 90

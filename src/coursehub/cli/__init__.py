@@ -34,6 +34,7 @@ PARTS = {
     "talk": ("talk",),
     "report": ("report",),
     "similar": ("similar",),
+    "smoke": ("smoke",),
 }
 """Module -> its commands, in the order of the help."""
 

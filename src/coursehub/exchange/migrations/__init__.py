@@ -23,8 +23,8 @@ from sqlalchemy import Connection, Engine
 # Launches of the LMS are the hub's: it spends nonces, learns courses and links, and enters people
 # whom an LMS vouches for; a password, a role or a person's name it never changes. Who is trusted is
 # said beside the grader, or by an invitation. The grader sends scores to it; that the roster
-# follows it is for the course service's shell. Which hand-ins are alike is the grader's to say; what
-# staff have looked at comes in by the course service, and staff's own roles read neither.
+# follows it is for the course service's shell. Which hand-ins are alike is the grader's to say;
+# what staff have looked at comes in by the course service, and staff's own roles read neither.
 GRANTS = """
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM hub, grader, graders;
 GRANT USAGE ON SCHEMA public TO hub, grader, graders;

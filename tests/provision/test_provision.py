@@ -1,0 +1,223 @@
+"""A machine that just booted becomes the course's; what was on it comes back on another one."""
+
+import json
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import docker
+import pytest
+
+from tests.deployment import PEOPLE, open_course
+from tests.provision.certificates import certificate_for
+from tests.provision.hosts import Host, fresh_host
+from tests.provision.playbooks import Admin, Run
+
+DOMAIN = "hub.example.edu"
+RELEASE = "trixie"
+COURSE = "coursehub/course:latest"
+# Secrets that are found wherever they end up.
+CANARIES = {name: f"canary-{name}-{uuid4().hex}" for name in ("backup", "token", "environment")}
+STUDENT = """
+import secrets, sys
+from coursehub.exchange.client import Client
+from coursehub.exchange.database import connect
+from coursehub.exchange.roster import Roster
+from coursehub.hub.kernel import Kernel
+from coursehub.cli.smoke import _await_open, _spawn
+from coursehub.hub.session import Session
+from coursehub.settings import load_settings
+
+Roster(connect(str(load_settings().database))).set_password("alice", "alice-secret")
+session = Session("http://proxy:8000", "alice", "alice-secret")
+"""
+WORKS = (
+    STUDENT
+    + """
+_spawn(session)
+Kernel.start(session).run("open('/home/student/notes.txt', 'w').write('kept')")
+client = Client("http://proxy:8000/services/course/api/", session.token())
+assignment = _await_open(client)
+print(client.hand_in(assignment, client.files(assignment)).receipt)
+"""
+)
+COMES_BACK = (
+    STUDENT
+    + """
+_spawn(session)
+print(Kernel.start(session).run("print(open('/home/student/notes.txt').read())"))
+client = Client("http://proxy:8000/services/course/api/", session.token())
+print(len(client.hand_ins().hand_ins))
+"""
+)
+
+
+@dataclass(frozen=True)
+class Site:
+    """Two machines, and the admin who has them provisioned."""
+
+    admin: Admin
+    first: Host
+    second: Host
+
+    def provision(self, host: Host, *options: str) -> Run:
+        return self.admin.play("site.yml", host.name, *options, secrets=list(CANARIES.values()))
+
+
+@pytest.fixture(scope="module")
+def site(
+    engine: docker.DockerClient, images: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("admin")
+    backups = f"backups-{uuid4().hex[:8]}"
+    with (
+        fresh_host(engine, RELEASE, backups) as first,
+        fresh_host(engine, RELEASE, backups) as second,
+    ):
+        admin = Admin(folder)
+        admin.write([first.name, second.name], *answers(folder))
+        yield Site(admin, first, second)
+    engine.volumes.get(backups).remove()
+
+
+def answers(folder: Path) -> tuple[dict[str, object], dict[str, str]]:
+    """What the admin wrote into the inventory, and into the vault."""
+    (folder / "course.yml").write_text(open_course(now=datetime.now(UTC)))
+    (folder / "people.csv").write_text(PEOPLE)
+    certificate, key = certificate_for(DOMAIN)
+    (folder / "hub.pem").write_text(certificate)
+    CANARIES["key"] = key.splitlines()[2]
+    variables: dict[str, object] = {
+        # A container has the host's kernel and clock: only what is its own is set.
+        "base_swap_megabytes": 0,
+        "base_sysctl": {"net.ipv4.tcp_keepalive_time": 600},
+        "base_admins": [{"name": "ada", "keys": [f"ssh-ed25519 {'A' * 68} ada@{DOMAIN}"]}],
+        "coursehub_images": "ship",
+        "coursehub_course_file": str(folder / "course.yml"),
+        "coursehub_roster": str(folder / "people.csv"),
+        "coursehub_secrets": {"hub/canary": "{{ vault_token }}"},
+        "tls_domain": DOMAIN,
+        "tls_mode": "files",
+        "tls_certificate": certificate,
+        "tls_key": "{{ vault_key }}",
+        "backup_repository": "/backups",
+        "backup_password": "{{ vault_backup }}",
+        "backup_environment": {"CANARY": "{{ vault_environment }}"},
+    }
+    secrets = {f"vault_{name}": value for name, value in CANARIES.items()} | {"vault_key": key}
+    return variables, secrets
+
+
+def test_a_check_of_a_bare_machine_changes_nothing(site: Site) -> None:
+    before = site.first.run("dpkg-query", "--list")
+    site.provision(site.first, "--check")
+    assert site.first.run("dpkg-query", "--list") == before
+    assert "coursehub" not in site.first.run("ls", "/etc", "/opt", "/usr/local/sbin")
+
+
+def test_a_bare_machine_becomes_the_courses(site: Site) -> None:
+    run = site.provision(site.first)
+    assert not run.leaks, run.leaks
+    for step in ("signed in", "the server runs", "a cell ran", "the receipt is true"):
+        assert step in run.text
+    assert not site.first.run("docker", "ps", "--all", "--quiet", "--filter", "name=smoke")
+    assert "coursehub-smoke" not in site.first.run("docker", "volume", "ls")
+    running = site.first.compose("ps", "--services", "--filter", "status=running").split()
+    assert sorted(running) == ["course", "db", "egress", "grader", "hub", "proxy"]
+
+
+def test_a_second_run_changes_nothing(site: Site) -> None:
+    run = site.provision(site.first)
+    assert run.changed == {site.first.name: 0}, run.text
+    assert run.seconds < 60
+
+
+def test_a_check_shows_what_a_change_would_do(site: Site) -> None:
+    extra = json.dumps({"docker_log_size": "20m"})
+    run = site.provision(site.first, "--check", "--extra-vars", extra)
+    assert '+        "max-size": "20m"' in run.text
+    assert "10m" in site.first.run("cat", "/etc/docker/daemon.json")
+    assert not run.leaks, run.leaks
+
+
+def test_the_address_answers_with_the_universitys_certificate(site: Site) -> None:
+    context = ssl.create_default_context(cafile=str(site.admin.folder / "hub.pem"))
+    with (
+        socket.create_connection((site.first.address, 443), timeout=20) as plain,
+        context.wrap_socket(plain, server_hostname=DOMAIN) as secure,
+    ):
+        secure.sendall(
+            f"GET /hub/login HTTP/1.1\r\nHost: {DOMAIN}\r\nConnection: close\r\n\r\n".encode()
+        )
+        answer = b"".join(iter(lambda: secure.recv(65536), b"")).decode()
+    assert answer.startswith("HTTP/1.1 200"), answer
+    assert "strict-transport-security" in answer.lower()
+
+
+def test_nothing_else_is_open_to_the_network(site: Site) -> None:
+    """A server of somebody's on the machine, and a port that a container publishes."""
+    site.first.serve(9100)
+    site.first.run(
+        "docker", "run", "--detach", "--name=published", "--publish=9200:8000", COURSE,
+        "python", "-m", "http.server", "8000",
+    )  # fmt: skip
+    site.first.await_answer(9200)
+    try:
+        ports = (22, 80, 443, 2019, 8000, 9100, 9200)
+        found = [port for port in ports if site.second.reaches(site.first.address, port)]
+        assert found == [22, 80, 443]
+    finally:
+        site.first.run("docker", "rm", "--force", "published")
+
+
+def test_containers_reach_public_addresses_alone(site: Site) -> None:
+    """From where the egress proxy stands: neither a neighbour on the campus nor the machine."""
+    site.second.serve(9300)
+    neighbour = site.second.address
+    assert site.first.reaches(neighbour, 9300)  # the machine itself may
+    network = "coursehub_outside"
+    gateway = site.first.run(
+        "docker", "network", "inspect", network, "--format={{(index .IPAM.Config 0).Gateway}}"
+    )
+    inside = ("docker", "run", "--rm", f"--network={network}", COURSE)
+    assert not site.first.reaches(neighbour, 9300, *inside)
+    assert not site.first.reaches(gateway.strip(), 22, *inside)
+
+
+def test_secrets_are_in_no_file_that_others_read_and_in_no_image(site: Site) -> None:
+    secrets = list(CANARIES.values())
+    assert site.first.holders(secrets, "/", "/run", "/tmp", "-xdev", "-perm", "/o=r") == []
+    assert site.first.holders(secrets, "/var/lib/docker/overlay2", "-xdev") == []
+    assert "/etc/caddy/tls/key.pem" in site.first.holders(secrets, "/etc")  # they would be found
+    mountpoint = site.first.run(
+        "docker", "volume", "inspect", "--format={{.Mountpoint}}", "coursehub-secrets"
+    )
+    path = f"{mountpoint.strip()}/hub/canary"
+    assert site.first.run("cat", path) == CANARIES["token"]
+    assert site.first.run("stat", "--format=%u %a", path).split() == ["1000", "600"]
+
+
+def test_what_people_made_comes_back_on_another_machine(site: Site) -> None:
+    receipt = site.first.compose("exec", "-T", "course", "python", "-", text=WORKS)
+    assert "handed in by: alice" in receipt
+    site.first.run("systemctl", "start", "coursehub-backup")
+    site.provision(site.second)
+    restored = site.admin.play("restore.yml", site.second.name, secrets=list(CANARIES.values()))
+    assert not restored.leaks
+    assert "1 hand-ins: the chain holds and every file is what its receipt says" in restored.text
+    # The receipt of the first machine is true on the second: it has the same key.
+    verify = ["sh", "-c", "cat > /tmp/receipt && coursehub receipt verify /tmp/receipt"]
+    assert ": true" in site.second.compose("exec", "-T", "course", *verify, text=receipt)
+    said = site.second.compose("exec", "-T", "course", "python", "-", text=COMES_BACK)
+    assert said.split() == ["kept", "1"]
+
+
+def test_a_backup_can_be_read_with_its_password_alone(site: Site) -> None:
+    listing = site.first.run("sh", "-c", "grep -rl alice /backups || true")
+    assert listing == ""
+    snapshots = "set -a; . /etc/coursehub/backup/environment; restic snapshots --json"
+    assert len(json.loads(site.first.run("bash", "-c", snapshots))) == 1
