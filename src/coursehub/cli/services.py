@@ -22,7 +22,7 @@ from coursehub.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
 
-_KNOWN_SECONDS = 10
+_KNOWN_SECONDS = 5
 app = typer.Typer()
 
 
