@@ -188,7 +188,7 @@ def test_the_hub_does_not_hear_of_traffic_from_the_proxy(hub: Deployment) -> Non
     [proxy] = [
         process
         for process in psutil.process_iter(["cmdline"])
-        if "configurable-http-proxy" in " ".join(process.info["cmdline"] or ())
+        if "coursehub.hub.localproxy" in (process.info["cmdline"] or ())
         and str(hub.settings.port) in (process.info["cmdline"] or ())
     ]
     token = proxy.environ()["CONFIGPROXY_AUTH_TOKEN"]

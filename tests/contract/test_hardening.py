@@ -9,7 +9,6 @@ import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -27,55 +26,19 @@ from coursehub.hub.attempts import PER_ACCOUNT
 from coursehub.hub.session import Session
 from coursehub.rate import Rate
 from tests.deployment import Deployment, deployed, open_course, password
+from tests.hostile import make_hostile
 
 HOME = "/services/course/"
-MARK = "open({!r}, 'a').write({!r})\n"
 
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     state = tmp_path_factory.mktemp("hardening")
     for username in ("alice", "tara"):
-        make_hostile(state / "homes" / username, state / "executed")
+        home = state / "homes" / username
+        make_hostile(home, state / "executed", home / ".local" / "jupyter_data_dir")
     with deployed(state, open_course(now=datetime.now(UTC))) as deployment:
         yield deployment
-
-
-def make_hostile(home: Path, mark: Path) -> None:
-    """Fill a home with everything by which Jupyter, IPython, Python or nbgrader could be led."""
-    places = [
-        home / part for part in ("", ".jupyter", ".local/etc/jupyter", ".local/jupyter_data_dir")
-    ]
-    for place in places:
-        place.mkdir(parents=True, exist_ok=True)
-        for program in ("jupyter", "jupyter_server", "jupyter_lab", "jupyterhub", "nbgrader"):
-            name = f"{program}_config"
-            code = MARK.format(str(mark), f"{place}/{name}\n")
-            (place / f"{name}.py").write_text(f"{code}c.ServerApp.allow_origin = '*'\n")
-        enabled = {"ServerApp": {"jpserver_extensions": {"hostile": True}, "allow_origin": "*"}}
-        folder = place / "jupyter_server_config.d"
-        folder.mkdir()
-        (folder / "hostile.json").write_text(json.dumps(enabled))
-        (place / "jupyter_server_config.json").write_text(json.dumps(enabled))
-        lab = place / "labconfig"
-        lab.mkdir()
-        (lab / "page_config.json").write_text('{"hostile": "here", "disabledExtensions": {}}')
-        overrides = {"@jupyterlab/apputils-extension:themes": {"theme": "Hostile"}}
-        (lab / "default_setting_overrides.json").write_text(json.dumps(overrides))
-    packages = [home, home / ".local/lib/python3.11/site-packages"]
-    packages[1].mkdir(parents=True)
-    for place in packages:
-        for module in ("hostile", "usercustomize", "sitecustomize", "json", "tornado", "nbgrader"):
-            (place / f"{module}.py").write_text(MARK.format(str(mark), f"{place}/{module}\n"))
-    (packages[1] / "hostile.pth").write_text(f"import sys; {MARK.format(str(mark), 'pth')}")
-    kernel = home / ".local/jupyter_data_dir/kernels/python3"
-    kernel.mkdir(parents=True)
-    (kernel / "kernel.json").write_text('{"argv": ["false"], "display_name": "Hostile"}')
-    extension = home / ".local/jupyter_data_dir/labextensions/hostile"
-    extension.mkdir(parents=True)
-    build = {"_build": {"load": "x.js", "extension": "./extension"}}
-    package = {"name": "hostile", "version": "1.0.0", "jupyterlab": build}
-    (extension / "package.json").write_text(json.dumps(package))
 
 
 def served(hub: Deployment, username: str) -> Session:

@@ -21,6 +21,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from coursehub.settings import CHECKOUT
 from tests.deployment import free_port
+from tests.hostile import make_hostile
 
 START = (sys.executable, "-P", "-s", "-X", "importtime", "-m", "coursehub.lab.start")
 # Each of them was there, or came with what was, and costs a start from 5 to 900 ms.
@@ -104,6 +105,7 @@ def served(home: Path, config: str = "student") -> Iterator[Server]:
         "JUPYTERHUB_API_URL": api,
         "JUPYTERHUB_CLIENT_ID": "jupyterhub-user-alice",
         "JUPYTERHUB_DEFAULT_URL": "/lab",
+        "JUPYTERHUB_DISABLE_USER_CONFIG": "1",
         "JUPYTERHUB_OAUTH_ACCESS_SCOPES": scopes,
         "JUPYTERHUB_OAUTH_SCOPES": scopes,
         "JUPYTERHUB_SERVICE_PREFIX": "/user/alice/",
@@ -228,3 +230,21 @@ def test_staff_have_the_formgrader_from_the_start(tmp_path: Path) -> None:
     with served(home, "staff") as server:
         assert "nbgrader" in server.imported_at_start
         assert server.get("formgrader", "of-alice", path="x").status_code == 403
+
+
+def test_a_start_looks_at_nothing_in_the_home(tmp_path: Path) -> None:
+    """As in a container, where no variable leads away from ~/.jupyter."""
+    home, mark = tmp_path / "home", tmp_path / "executed"
+    make_hostile(home, mark, home / ".data")
+    with served(home) as server:
+        page = server.get("lab", "of-alice").text
+        config = json.loads(re.findall(r'jupyter-config-data"[^>]*>(.*?)</script>', page, re.S)[0])
+        assert "hostile" not in config and "hostile" not in str(config["federated_extensions"])
+        assert "@jupyter/nbgrader:formgrader" in str(config["disabledExtensions"])
+        assert "Hostile" not in server.get("lab/api/settings", "of-alice").text
+        assert "Hostile" not in server.get("api/kernelspecs", "of-alice").text
+        listed = server.get("assignments", "of-alice", course_id="cs5260").json()
+        assert listed["value"] == "Nobody is here. Wait.", (
+            "nbgrader's own configuration is in force"
+        )
+        assert not mark.exists(), mark.read_text()

@@ -89,6 +89,14 @@ def test_staff_reach_the_database_and_internet_only_if_it_is_allowed(tmp_path: P
             assert members(site, f"{site.project}-user-tara") == services | {"service-db"}
 
 
+def test_the_proxy_has_the_course_services_name_where_it_goes_by_names(tmp_path: Path) -> None:
+    with a_site(tmp_path, subdomains="https://hub.example.edu") as site:
+        site.service("proxy"), site.service("hub")
+        alice = start(site, Networks(site.engine, site.settings), "alice")
+        assert reaches(alice, "proxy") and reaches(alice, site.settings.course_host)
+        assert not reaches(alice, "hub.example.edu")
+
+
 def test_services_that_come_back_are_connected_again(site: Site, networks: Networks) -> None:
     proxy, _ = site.service("proxy"), site.service("hub")
     alice = start(site, networks, "alice")

@@ -76,3 +76,45 @@ def test_ways_to_sign_in_keep_their_order(tmp_path) -> None:
 )
 def test_an_address_that_people_type_needs_no_port(address: str, port: int) -> None:
     assert load_settings(bind_url=address).port == port
+
+
+@pytest.mark.parametrize(
+    ("bind_url", "subdomains", "public", "course", "port"),
+    [
+        ("http://127.0.0.1:9000", "", "http://127.0.0.1:9000", "http://127.0.0.1:9000", 9000),
+        ("https://hub.example.edu/", "", "https://hub.example.edu", "https://hub.example.edu", 443),
+        ("http://127.0.0.1:9000", "hub.localhost", "http://hub.localhost:9000",
+         "http://course--service.hub.localhost:9000", 9000),
+        ("https://hub.example.edu", "hub.example.edu", "https://hub.example.edu",
+         "https://course--service.hub.example.edu", 443),
+        ("http://127.0.0.1:9000", "https://hub.example.edu", "https://hub.example.edu",
+         "https://course--service.hub.example.edu", 9000),
+    ],
+)  # fmt: skip
+def test_origins(bind_url: str, subdomains: str, public: str, course: str, port: int) -> None:
+    settings = load_settings(bind_url=bind_url, subdomains=subdomains)
+    assert (settings.public_url, settings.course_origin, settings.port) == (public, course, port)
+    assert settings.https == public.startswith("https")
+    assert settings.host_cookies == (settings.https and bool(subdomains))
+
+
+def test_servers_find_the_exchange_at_its_own_name() -> None:
+    settings = load_settings(form="containers", bind_url="https://hub.example.edu")
+    assert settings.exchange_url == "http://proxy:8000/services/course/api/"
+    named = load_settings(form="containers", subdomains="https://hub.example.edu")
+    assert named.exchange_url == (
+        "http://course--service.hub.example.edu:8000/services/course/api/"
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["*.hub.example.edu", "hub.example.edu/hub", "ftp://hub", "http://"]
+)
+def test_a_wrong_name_is_said(name: str) -> None:
+    with pytest.raises(SettingsError, match=r"^COURSEHUB_SUBDOMAINS: "):
+        load_settings(subdomains=name)
+
+
+def test_a_wrong_range_is_said() -> None:
+    with pytest.raises(SettingsError, match=r"^COURSEHUB_FRONT_PROXIES: .*10\.0\.0\.300"):
+        load_settings(front_proxies="10.0.0.0/8, 10.0.0.300")

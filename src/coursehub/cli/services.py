@@ -17,7 +17,7 @@ from coursehub.floors import require_floors
 from coursehub.headers import cookie_options
 from coursehub.settings import Settings, load_settings
 
-_KNOWN_SECONDS = 10
+_KNOWN_SECONDS = 5
 
 app = typer.Typer()
 

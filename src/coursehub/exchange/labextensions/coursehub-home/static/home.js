@@ -13,7 +13,7 @@
     return `${config.hubHost || ""}${(config.hubPrefix || "/hub/").replace(/hub\/$/, "")}services/course/`;
   };
 
-  const activate = () => {
+  const show = () => {
     const panel = document.getElementById("jp-top-panel") || document.body;
     const style = document.createElement("style");
     style.textContent = STYLE;
@@ -26,6 +26,8 @@
     panel.append(link);
   };
 
+  // The menu bar is there only once JupyterLab has started.
+  const activate = (app) => void app.started.then(show);
   const plugin = { id: "coursehub-home:link", autoStart: true, activate };
   (window._JUPYTERLAB = window._JUPYTERLAB || {})["coursehub-home"] = {
     init: () => {},
