@@ -38,8 +38,8 @@ def setup(
     """Make the secrets that are missing, and put the course file in force if it is right.
 
     A secret that was made is never changed; those of the identity provider and
-    of LTI 1.1 are whatever their files say. Each service mounts a folder of its own. A course file with a
-    mistake is refused; the one in force stays.
+    of LTI 1.1 are whatever their files say. Each service mounts a folder of its
+    own. A course file with a mistake is refused; the one in force stays.
     """
     with one_line_errors():
         made = make_secrets(secrets_folder)

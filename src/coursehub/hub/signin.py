@@ -11,9 +11,9 @@ from tornado import web
 from traitlets import List, Unicode
 
 from coursehub.hub.auth import RosterAuthenticator
+from coursehub.hub.github import GithubAuthenticator
 from coursehub.hub.lti import Lti13Authenticator
 from coursehub.hub.lti11 import Lti11Authenticator
-from coursehub.hub.github import GithubAuthenticator
 from coursehub.hub.oidc import OidcAuthenticator
 
 

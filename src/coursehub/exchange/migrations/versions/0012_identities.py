@@ -15,7 +15,7 @@ def upgrade() -> None:
         "identities",
         Column("issuer", String(255), primary_key=True),
         Column("subject", String(255), primary_key=True),
-        Column("username", ForeignKey("people.username"), nullable=False),
+        Column("username", String(64), ForeignKey("people.username"), nullable=False),
         Column("linked_at", Instant, nullable=False),
         UniqueConstraint("issuer", "username"),
         if_not_exists=True,

@@ -38,7 +38,7 @@ def upgrade() -> None:
     op.create_table(
         "lti_deployments",
         Column("number", Integer, primary_key=True),
-        Column("platform", ForeignKey("lti_platforms.number"), nullable=False),
+        Column("platform", Integer, ForeignKey("lti_platforms.number"), nullable=False),
         Column("deployment_id", String(255), nullable=False),
         Column("added_at", Instant, nullable=False),
         UniqueConstraint("platform", "deployment_id"),
@@ -47,7 +47,7 @@ def upgrade() -> None:
     op.create_table(
         "lti_contexts",
         Column("number", Integer, primary_key=True),
-        Column("deployment", ForeignKey("lti_deployments.number"), nullable=False),
+        Column("deployment", Integer, ForeignKey("lti_deployments.number"), nullable=False),
         Column("context_id", String(255), nullable=False),
         Column("title", Text, nullable=False),
         Column("ours", Boolean, nullable=False),
@@ -61,7 +61,7 @@ def upgrade() -> None:
     op.create_table(
         "lti_resource_links",
         Column("number", Integer, primary_key=True),
-        Column("context", ForeignKey("lti_contexts.number"), nullable=False),
+        Column("context", Integer, ForeignKey("lti_contexts.number"), nullable=False),
         Column("resource_link_id", String(255), nullable=False),
         Column("title", Text, nullable=False),
         Column("assignment", String(64), nullable=True),
