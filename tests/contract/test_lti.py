@@ -572,6 +572,8 @@ def test_our_course_of_the_lms_enters_people(
     assert changed(lms, **told).status_code == 303
     person = deployment.roster.find(name)
     assert person and (person.role, person.number) == (role, number)
+    [entry] = journal.entries(connect(str(deployment.settings.database)), about=name)
+    assert (entry.who, entry.did, entry.after) == ("LMS 1", "enter", {"role": role})
     assert changed(lms, **{**told, f"{CLAIM}roles": [LEARNER]}).status_code == 303
     assert deployment.roster.find(name) == person
 
