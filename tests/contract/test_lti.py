@@ -161,6 +161,7 @@ def test_a_link_registers_once(deployment: Deployment) -> None:
         assert again.status_code == 400 and "was used already" in again.text
         made_up = httpx.get(link[:-4] + "aaaa", trust_env=False, params=where)
         assert made_up.status_code == 400
+        assert link.rpartition("/")[2] not in (deployment.settings.state / "hub.log").read_text()
         assert len(platform.registrations) == 1
 
 
