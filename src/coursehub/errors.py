@@ -17,6 +17,7 @@
     │   ├── NotPossible          409  not as teams, slots and scores stand now
     │   ├── TooLarge             413  a file or a hand-in over the limit
     │   ├── BadSubmission        422  a hand-in that is not what was asked for
+    │   ├── TooOften             429  too many requests of one person
     │   └── ServiceUnavailable   503  try again: nothing was stored
     ├── SandboxError             grading could not run: an error, never a zero
     │   ├── TimedOut

@@ -11,7 +11,7 @@ EXAMPLE = (CHECKOUT / ".env.example").read_text()
 
 
 def test_example_names_every_variable_with_its_default_and_description() -> None:
-    found = dict(re.findall(r"^(?:# )?COURSEHUB_([A-Z_]+)=(.*)$", EXAMPLE, re.M))
+    found = dict(re.findall(r"^(?:# )?COURSEHUB_([A-Z0-9_]+)=(.*)$", EXAMPLE, re.M))
     assert set(found) == {name.upper() for name in Settings.model_fields}
     for name, field in Settings.model_fields.items():
         description = field.description or ""

@@ -57,6 +57,7 @@ def test_every_exchange_error_has_its_status() -> None:
         "NotPossible": 409,
         "TooLarge": 413,
         "BadSubmission": 422,
+        "TooOften": 429,
         "ServiceUnavailable": 503,
     }
     assert set(HTTP_STATUS) == set(ExchangeError.__subclasses__())

@@ -22,4 +22,4 @@ def test_the_secret_follows_its_file(tmp_path: Path) -> None:
 
 def test_a_secret_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="COURSEHUB_OIDC_SECRET_FILE"):
-        take_secret(tmp_path / "missing", tmp_path / "kept")
+        take_secret(tmp_path / "missing", tmp_path / "oidc_secret")
