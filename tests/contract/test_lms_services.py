@@ -279,7 +279,8 @@ def test_the_lms_gets_what_students_see_once_they_see_it(
     # More time for bob takes his penalty away, and the LMS hears of it.
     penalised = sent(lms)["bob"]
     until = (NOW + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
-    run("extend", "bob", "--assignment", "assignment_1", "--until", until, "--reason", "ill")
+    extended = run("extend", "bob", "assignment_1", "--until", until, "--reason", "ill")
+    assert extended.exit_code == 0, extended.output
     assert "1 scores sent" in run("passback", "send").output
     assert sent(lms)["bob"] > penalised
     assert sent(lms) == pytest.approx(shown(settings))
