@@ -126,8 +126,8 @@ class Settings(BaseSettings):
     )
     lti11_file: Path | None = Field(
         None,
-        description="File with keys and secrets of LTI 1.1, a pair on each line. "
-        "Default: SECRETS/lti11_consumers.",
+        description="File with keys and secrets of LTI 1.1, a pair on each line; in the deployed "
+        "form one of this machine, which `make up` copies. Default: SECRETS/lti11.",
     )
     hand_in_bytes: int = Field(
         20_000_000, gt=0, description="Largest hand-in the exchange accepts, in bytes."
@@ -215,6 +215,8 @@ class Settings(BaseSettings):
         unknown = [way for way in wanted if way not in WAYS]
         if unknown or len(set(wanted)) < len(wanted):
             raise ValueError(f"{ways!r} is no list of some of {', '.join(WAYS)}, each once")
+        if {"oidc", "github"} <= set(wanted):
+            raise ValueError("oidc and github share their settings; take one of them")
         return ",".join(wanted)
 
     @field_validator(
@@ -238,7 +240,7 @@ class Settings(BaseSettings):
             "lti_keys": self.state / "lti_keys.json",
             "secrets": self.state / "secrets",
             "oidc_secret_file": (self.secrets or self.state / "secrets") / "oidc_secret",
-            "lti11_file": (self.secrets or self.state / "secrets") / "lti11_consumers",
+            "lti11_file": (self.secrets or self.state / "secrets") / "lti11",
             "hub_database": f"sqlite:///{self.state / 'hub.sqlite'}",
         }
         for name, value in defaults.items():

@@ -118,6 +118,7 @@ def test_what_the_other_roles_may_do(postgres: Postgres) -> None:
         ("hub", "SELECT * FROM ledger"),
         ("hub", "INSERT INTO gpu_leases (username, device, started, until) "
                 "VALUES ('alice', 'gpu', now(), now()) RETURNING id"),
+        ("hub", "INSERT INTO identities VALUES ('issuer', '1', 'alice', now()) RETURNING 1"),
         ("grader", "SELECT username, number, name, email, role, active FROM people"),
         ("grader", "SELECT id, username, assignment, until FROM extensions"),
         ("grader", "SELECT * FROM ledger"),
@@ -162,6 +163,8 @@ def test_what_the_other_roles_may_do(postgres: Postgres) -> None:
         ("graders", "SELECT * FROM passback"),
         ("graders", "SELECT * FROM lti_contexts"),
         ("hub", "DELETE FROM ledger RETURNING 1"),
+        ("hub", "DELETE FROM identities RETURNING 1"),
+        ("graders", "SELECT * FROM identities"),
         ("hub", f"{ASK_FOR_A_GPU} RETURNING id"),
         ("grader", "UPDATE gpu_requests SET device = 'gpu' RETURNING 1"),
         ("graders", f"{ASK_FOR_A_GPU} RETURNING id"),

@@ -11,7 +11,7 @@ EXAMPLE = (CHECKOUT / ".env.example").read_text()
 
 
 def test_example_names_every_variable_with_its_default_and_description() -> None:
-    found = dict(re.findall(r"^(?:# )?COURSEHUB_([A-Z_]+)=(.*)$", EXAMPLE, re.M))
+    found = dict(re.findall(r"^(?:# )?COURSEHUB_([A-Z0-9_]+)=(.*)$", EXAMPLE, re.M))
     assert set(found) == {name.upper() for name in Settings.model_fields}
     for name, field in Settings.model_fields.items():
         description = field.description or ""
@@ -49,3 +49,18 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COURSEHUB_HAND_IN_BYTES", "many")
     with pytest.raises(SettingsError, match=r"^COURSEHUB_HAND_IN_BYTES: .*\.env\.example"):
         load_settings()
+
+
+@pytest.mark.parametrize("ways", ["", "ldap", "password,password", "oidc,", "oidc,github"])
+def test_wrong_ways_to_sign_in_are_named(monkeypatch: pytest.MonkeyPatch, ways: str) -> None:
+    monkeypatch.setenv("COURSEHUB_SIGN_IN", ways)
+    with pytest.raises(SettingsError, match=r"^COURSEHUB_SIGN_IN: "):
+        load_settings()
+
+
+def test_ways_to_sign_in_keep_their_order(tmp_path) -> None:
+    settings = load_settings(state=tmp_path, sign_in="oidc, password", oidc_require="a=b, c=d=e")
+    assert settings.ways == ("oidc", "password")
+    assert settings.oidc_required == {"a": "b", "c": "d=e"}
+    with pytest.raises(SettingsError, match=r"^COURSEHUB_OIDC_SECRET_FILE: .*mode 0600"):
+        _ = settings.oidc_secret

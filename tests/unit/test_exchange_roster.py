@@ -212,3 +212,31 @@ def test_a_naive_time_is_refused(roster: Roster) -> None:
     naive = Extension("alice", "assignment_1", NOW.replace(tzinfo=None), "ill", "tara", NOW)
     with pytest.raises(Exception, match="naive datetime"):
         roster.extend(naive)
+
+
+def test_who_is_dropped_is_gone_until_imported_again(roster: Roster) -> None:
+    roster.import_csv(HEADER + ALICE + BOB)
+    with pytest.raises(RosterError, match="carol is not on the roster, nobody was dropped"):
+        roster.drop("alice", "carol")
+    assert [each.username for each in roster.everyone()] == ["alice", "bob"]
+    roster.drop("alice")
+    assert roster.find("alice") is None
+    assert roster.matching("username", "alice") == []
+    with pytest.raises(RosterError, match="alice is not on the roster"):
+        roster.drop("alice")
+    roster.import_csv(HEADER + ALICE)
+    assert roster.find("alice")
+
+
+def test_the_first_account_of_a_person_is_theirs_until_unlinked(roster: Roster) -> None:
+    roster.import_csv(HEADER + ALICE + BOB)
+    assert roster.link("issuer", "1", "alice", NOW)
+    assert roster.link("issuer", "1", "alice", NOW)
+    assert not roster.link("issuer", "2", "alice", NOW), "another account of alice"
+    assert not roster.link("issuer", "1", "bob", NOW), "alice's account as bob"
+    assert roster.link("another issuer", "1", "alice", NOW)
+    assert roster.unlink("alice") == 2
+    assert roster.link("issuer", "2", "alice", NOW)
+    assert roster.link("issuer", "1", "bob", NOW)
+    with pytest.raises(RosterError, match="nobody is not on the roster"):
+        roster.unlink("nobody")

@@ -167,3 +167,11 @@ def test_ledger_check_finds_a_changed_file(run) -> None:
     result = run("ledger", "check")
     assert result.exit_code == 2
     assert "is not what receipt 1 says" in result.output
+
+
+def test_people_are_dropped_and_unlinked(run) -> None:
+    dropped = run("roster", "drop", "alice", "bob")
+    assert (dropped.exit_code, dropped.output) == (0, "alice, bob: dropped\n")
+    assert "alice" not in run("roster", "list").output
+    assert run("roster", "drop", "alice").exit_code == 2
+    assert run("roster", "unlink", "carol").output == "carol: 0 accounts forgotten\n"

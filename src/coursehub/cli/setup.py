@@ -10,6 +10,7 @@ import typer
 
 from coursehub.cli.course import one_line_errors
 from coursehub.course.load import load_course
+from coursehub.errors import SettingsError
 from coursehub.exchange.receipts import SigningKey
 from coursehub.lti.keys import Keys
 from coursehub.settings import load_settings
@@ -25,15 +26,30 @@ def setup(
         Path, typer.Option("--secrets", help="Folder of all services' secrets.")
     ],
     course: Annotated[Path, typer.Option(help="The course file to put in force.")],
+    oidc_secret: Annotated[
+        Path | None,
+        typer.Option(help="File with the secret that the identity provider gave; may be empty."),
+    ] = None,
+    lti11: Annotated[
+        Path | None,
+        typer.Option(help="File with keys and secrets of LTI 1.1; may be empty."),
+    ] = None,
 ) -> None:
     """Make the secrets that are missing, and put the course file in force if it is right.
 
-    A secret that is there is never changed. Each service mounts a folder of its
+    A secret that was made is never changed; those of the identity provider and
+    of LTI 1.1 are whatever their files say. Each service mounts a folder of its
     own. A course file with a mistake is refused; the one in force stays.
     """
     with one_line_errors():
         made = make_secrets(secrets_folder)
         typer.echo(f"{len(made)} secrets made{': ' if made else ''}{', '.join(made)}")
+        if oidc_secret:
+            known = take_secret(oidc_secret, secrets_folder / "hub" / "oidc_secret")
+            typer.echo(f"identity provider: {'its secret is known' if known else 'none'}")
+        if lti11:
+            known = take_secret(lti11, secrets_folder / "hub" / "lti11")
+            typer.echo(f"LTI 1.1: {'its secrets are known' if known else 'none'}")
         changed = put_in_force(course, load_settings().course)
         typer.echo(f"course.yml: {'put in force' if changed else 'unchanged'}")
 
@@ -78,6 +94,28 @@ def make_secrets(folder: Path) -> list[str]:
 def lti_key_files(folder: Path) -> list[Path]:
     """Where the services' copies of the LMS connection's keys lie; the hub's comes first."""
     return [folder / service / "lti_keys.json" for service in ("hub", "course", "grader")]
+
+
+def take_secret(given: Path, kept: Path) -> bool:
+    """Keep what the file `given` says as the secret `kept`, mode 0600; False when it is empty.
+
+    The setting that names the file is that of the secret's own name.
+
+    Raises:
+        SettingsError: when it cannot be read here.
+    """
+    try:
+        text = given.read_text().strip()
+    except OSError as error:
+        raise SettingsError(
+            f"the file with the secret cannot be read ({error.strerror})",
+            key=f"COURSEHUB_{kept.name.upper()}_FILE",
+            remedy="Let user id 1000 read the file, in a folder that only you may enter",
+        ) from error
+    kept.unlink(missing_ok=True)
+    if text:
+        _write(kept, text)
+    return bool(text)
 
 
 def put_in_force(edited: Path, deployed: Path) -> bool:

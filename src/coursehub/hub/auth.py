@@ -72,6 +72,7 @@ class Refused(web.HTTPError):
         """
         super().__init__(status)
         self.problem, self.remedy = problem, remedy
+        self.another = ""  # where to sign in with another account, if that may help
         self.case = secrets.token_hex(4)
         _log.warning("sign-in refused: event=%s case=%s", event, self.case)
 
@@ -111,7 +112,11 @@ class RosterAuthenticator(Authenticator):
     async def refresh_user(self, user: Any, _handler: Any = None) -> dict[str, Any] | bool:
         """Groups and roles as the roster has them now; False for who is no longer on it."""
         member = self.people.find(user.name)
-        return self.admit(member) if member else False
+        if member is None:
+            return False
+        due = (set(groups(member, self.course_id)), set(roles(member)))
+        has = ({each.name for each in user.groups}, {each.name for each in user.roles})
+        return due == has or self.admit(member)
 
 
 def groups(member: Member, course_id: str) -> list[str]:

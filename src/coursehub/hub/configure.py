@@ -51,17 +51,18 @@ def _sign_in(c: Any, settings: Settings, course: Course, people: People) -> None
     c.RosterAuthenticator.people = people
     c.RosterAuthenticator.course_id = course.id
     c.ClockedHub.beats = [follow_roster(people, course.id)]
-    if "oidc" in settings.ways:
+    if {"oidc", "github"} & set(settings.ways):
         _oidc(c, settings)
 
 
 def _oidc(c: Any, settings: Settings) -> None:
-    for name in ("oidc_issuer", "oidc_client"):
+    needed = ("oidc_client",) if "github" in settings.ways else ("oidc_issuer", "oidc_client")
+    for name in needed:
         if not getattr(settings, name):
             raise SettingsError(
-                "signing in by OpenID Connect needs it",
+                "signing in at an identity provider needs it",
                 key=f"COURSEHUB_{name.upper()}",
-                remedy="See docs/sign-in.md, or take oidc out of COURSEHUB_SIGN_IN",
+                remedy="See docs/sign-in.md, or take it out of COURSEHUB_SIGN_IN",
             )
     ours = c.OidcAuthenticator
     ours.issuer = settings.oidc_issuer

@@ -107,7 +107,7 @@ class ContainerSpawner(DockerSpawner):
             NotStarted: saying why, in words; nothing is left behind.
         """
         self.ended, self._stage = "", WAITING
-        self.role = "staff" if self.is_staff(self.user.name) else "student"
+        self.role = self._role_today()
         # A start that was called off clears away before the next one of the same person begins.
         async with self._turns[self.object_name]:
             try:
@@ -236,13 +236,18 @@ class ContainerSpawner(DockerSpawner):
         return urlsplit(self.server.url)._replace(netloc=f"{ip}:{port}").geturl()
 
     def get_state(self) -> dict[str, Any]:
-        """Besides dockerspawner's state, why the last server ended."""
-        return super().get_state() | ({"ended": self.ended} if self.ended else {})
+        """Besides dockerspawner's state, whose rights it has, and why the last server ended."""
+        ours = {"role": self.role} | ({"ended": self.ended} if self.ended else {})
+        return super().get_state() | ours
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Restore what `get_state` returned."""
         super().load_state(state)
         self.ended = state.get("ended", "")
+        self.role = state.get("role") or self._role_today()
+
+    def _role_today(self) -> str:
+        return "staff" if self.is_staff(self.user.name) else "student"
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
         """What happens, in words, whenever it changes."""

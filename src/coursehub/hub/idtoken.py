@@ -49,13 +49,13 @@ class Provider:
     names_itself: bool
 
     @classmethod
-    def of(cls, issuer: str, document: dict[str, Any]) -> "Provider":
+    def of(cls, issuer: str, document: Any) -> "Provider":
         """Read the document of `issuer`.
 
         Raises:
             BadToken: when it is another provider's, or says too little.
         """
-        if document.get("issuer") != issuer:
+        if not isinstance(document, dict) or document.get("issuer") != issuer:
             raise BadToken("it is of another issuer")
         try:
             ends = [document[name] for name in ("authorization_endpoint", "token_endpoint")]

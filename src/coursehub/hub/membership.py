@@ -33,27 +33,39 @@ class Rights(NamedTuple):
 def follow_roster(people: People, course_id: str) -> Beat:
     """A beat that gives everybody the rights that the roster says, and takes away all others.
 
-    Whoever is dropped, or is staff no more, or newly so, has to sign in again and to start a new
-    server. The old one is stopped before the hub notes the change, so that a hub that dies
-    in between tries again.
+    Whoever is dropped, or has a server of a role that is no longer theirs, has to sign in again;
+    servers that start or stop at the moment are looked at again in the next round.
     """
 
     async def beat(hub: JupyterHub) -> None:
         members = {each.username: each for each in await asyncio.to_thread(people.everyone)}
+        for user in list(hub.users.values()):
+            member = members.get(user.name)
+            for spawner in list(user.spawners.values()):
+                if spawner.ready and not _fits(spawner, member):
+                    hub.log.info("A server stops: its person is %s now.", _say(member))
+                    _revoke(hub, user)
+                    await stop_server(hub, spawner)
         for name, held in _held(hub).items():
-            due = Rights.of(members.get(name), course_id)
-            if held == due:
-                continue
-            user = hub.users[orm.User.find(hub.db, name)]
-            if held.groups != due.groups:
-                _revoke(hub, user)
-                if not await _stopped(hub, user):
-                    continue  # one is starting: the next round stops it
-            hub.log.info("Rights changed on the roster: %d groups, %d roles.", *map(len, due))
-            user.sync_groups(sorted(due.groups))
-            user.sync_roles([{"name": role} for role in sorted(due.roles)])
+            member = members.get(name)
+            if held != (due := Rights.of(member, course_id)):
+                hub.log.info("Rights follow the roster: somebody is %s now.", _say(member))
+                user = hub.users[orm.User.find(hub.db, name)]
+                if member is None:
+                    _revoke(hub, user)
+                user.sync_groups(sorted(due.groups))
+                user.sync_roles([{"name": role} for role in sorted(due.roles)])
 
     return beat
+
+
+def _fits(spawner: Any, member: Member | None) -> bool:
+    """Whether the person may still have this server."""
+    return member is not None and spawner.role == ("staff" if member.staff else "student")
+
+
+def _say(member: Member | None) -> str:
+    return member.role if member else "no longer on it"
 
 
 def _held(hub: JupyterHub) -> dict[str, Rights]:
@@ -72,12 +84,3 @@ def _revoke(hub: JupyterHub, user: Any) -> None:
         hub.db.delete(owned)
     user.orm_user.cookie_id = orm.new_token()
     hub.db.commit()
-
-
-async def _stopped(hub: JupyterHub, user: Any) -> bool:
-    """Stop their servers; False when one cannot be stopped yet."""
-    active = [spawner for spawner in user.spawners.values() if spawner.active]
-    for spawner in active:
-        if spawner.ready:
-            await stop_server(hub, spawner)
-    return not any(spawner.active for spawner in active)

@@ -9,7 +9,7 @@ token (`hub.idtoken`), which person that is, and signing out at the provider too
 import base64
 import hashlib
 import json
-from datetime import UTC, datetime
+from contextlib import suppress
 from typing import Any
 
 from oauthenticator.generic import GenericOAuthenticator
@@ -23,67 +23,15 @@ from oauthenticator.oauth2 import (
 from tornado import web
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.httputil import url_concat
-from traitlets import Dict, Unicode
+from traitlets import Unicode
 
-from coursehub.hub.auth import Member, Refused, RosterAuthenticator
+from coursehub.hub.account import PersonOfAccount
+from coursehub.hub.auth import Refused
 from coursehub.hub.idtoken import BadToken, Provider, check_id_token
 
 ID_TOKEN_COOKIE = "coursehub-id-token"  # noqa: S105
 _COOKIE_BYTES = 2800
 """Of an ID token; signed and encoded it is a third longer, and browsers drop what is over 4096."""
-
-
-class PersonOfAccount(RosterAuthenticator):
-    """Finds whose account it is that somebody signed in with elsewhere."""
-
-    claim = Unicode("email", help="The claim by which a person is found.").tag(config=True)
-    match = Unicode("email", help="The roster's column to look in.").tag(config=True)
-    verified = Unicode("email_verified", help="Must be true of an e-mail.").tag(config=True)
-    require = Dict(help="Claims that must have these values.").tag(config=True)
-
-    def person(self, issuer: str, claims: dict[str, Any]) -> Member:
-        """The person on the roster whose account these claims are about.
-
-        Raises:
-            Refused: when a claim is missing, unverified or not as required; when nobody on the
-                roster has its value, or several; when this is not the account that was theirs.
-        """
-        value = claims.get(self.claim)
-        if not isinstance(value, str) or not value.strip():
-            raise Refused(
-                "claim-missing",
-                f"Your account does not tell this course your {self.claim}.",
-                "Allow it to when the sign-in page of your account asks, or use another account.",
-            )
-        if self.claim == "email" and not _true(claims.get(self.verified)):
-            raise Refused(
-                "email-unverified",
-                "The e-mail address of your account is not verified.",
-                "Verify it where you manage your account, then sign in again.",
-            )
-        if any(str(claims.get(name)) != wanted for name, wanted in self.require.items()):
-            raise Refused(
-                "claim-not-as-required",
-                "This is not an account that this course accepts.",
-                "Sign in with the account of your university.",
-            )
-        found = self.people.matching(self.match, value)
-        if len(found) != 1:
-            raise Refused(
-                "person-unknown" if not found else "person-ambiguous",
-                "You are not on the list of this course.",
-                "Perhaps you signed in with another account than the one that the course knows: "
-                "sign out there and try again. If you have just enrolled, the list follows soon.",
-            )
-        subject = str(claims["sub"])
-        if not self.people.link(issuer, subject, found[0].username, datetime.now(UTC)):
-            raise Refused(
-                "account-collision",
-                "Somebody has signed in as you with another account before.",
-                "Sign in with the account that you used first. If yours was made anew, "
-                "the course's staff can let the new one in.",
-            )
-        return found[0]
 
 
 class OidcLogin(OAuthLoginHandler):  # type: ignore[misc]
@@ -106,7 +54,10 @@ class OidcLogin(OAuthLoginHandler):  # type: ignore[misc]
 
     def authorize_redirect(self, *, extra_params: dict[str, str], **named: Any) -> None:
         """Redirect, with the nonce that the ID token is to carry."""
-        super().authorize_redirect(extra_params={**extra_params, "nonce": self._nonce}, **named)
+        more = {"nonce": self._nonce}
+        if self.get_argument("another", ""):  # whoever is signed in there is asked anew
+            more["prompt"] = "login"
+        super().authorize_redirect(extra_params={**extra_params, **more}, **named)
 
 
 class OidcCallback(OAuthCallbackHandler):  # type: ignore[misc]
@@ -157,14 +108,17 @@ class OidcLogout(OAuthLogoutHandler):  # type: ignore[misc]
         self.clear_cookie(ID_TOKEN_COOKIE, path=self.hub.base_url)
 
     async def render_logout_page(self) -> None:
-        """Go on to the provider, which sends people back to the sign-in page."""
+        """Go on to the provider, if it answers; it sends people back to the sign-in page."""
         way: OidcAuthenticator = self.authenticator
+        address = ""
         if self._id_token is not None:
-            address = (await way.discover()).end_session
-            if address:
-                self.redirect(url_concat(address, way.goodbye(self._id_token.decode())))
-                return
-        await super().render_logout_page()
+            # Here they are signed out in any case: an error now would keep the hub's own cookies.
+            with suppress(Refused):
+                address = (await way.discover()).end_session
+        if address:
+            self.redirect(url_concat(address, way.goodbye(self._id_token.decode())))
+        else:
+            await super().render_logout_page()
 
 
 class OidcAuthenticator(PersonOfAccount, GenericOAuthenticator):  # type: ignore[misc]
@@ -200,7 +154,7 @@ class OidcAuthenticator(PersonOfAccount, GenericOAuthenticator):  # type: ignore
             address = self.issuer.rstrip("/") + "/.well-known/openid-configuration"
             try:
                 self._provider = Provider.of(self.issuer, await self.httpfetch(address))
-            except (BadToken, TypeError) as error:
+            except BadToken as error:
                 self.log.error("The document at %s is wrong: %s", address, error)
                 raise unreachable() from None
         found = self._provider
@@ -227,8 +181,12 @@ class OidcAuthenticator(PersonOfAccount, GenericOAuthenticator):  # type: ignore
             claims = await self._claims(provider, answer, nonce(asked["code_verifier"]))
         except BadToken as error:
             raise bad_token(error.what) from None
-        model = self.admit(self.person(self.issuer, claims))
-        self._keep(handler, answer["id_token"])
+        try:
+            model = self.admit(self.person(self.issuer, claims))
+        except Refused as refused:
+            refused.another = f"{self.login_url(handler.hub.base_url)}?another=1"
+            raise
+        self._keep(handler, answer.get("id_token", ""))
         return model
 
     async def _claims(
@@ -316,8 +274,3 @@ def unreachable() -> Refused:
         "Try again in some minutes.",
         status=502,
     )
-
-
-def _true(claim: object) -> bool:
-    # Some providers write booleans as text.
-    return claim is True or claim == "true"

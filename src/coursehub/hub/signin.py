@@ -11,6 +11,7 @@ from tornado import web
 from traitlets import List, Unicode
 
 from coursehub.hub.auth import RosterAuthenticator
+from coursehub.hub.github import GithubAuthenticator
 from coursehub.hub.lti import Lti13Authenticator
 from coursehub.hub.lti11 import Lti11Authenticator
 from coursehub.hub.oidc import OidcAuthenticator
@@ -37,6 +38,7 @@ AUTHENTICATORS: dict[str, type[RosterAuthenticator]] = {
     "oidc": OidcAuthenticator,
     "lti13": Lti13Authenticator,
     "lti11": Lti11Authenticator,
+    "github": GithubAuthenticator,
 }
 """The way to sign in, as `COURSEHUB_SIGN_IN` calls it, and its authenticator."""
 

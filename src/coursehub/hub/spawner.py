@@ -21,6 +21,9 @@ class EmbeddedSpawner(SimpleLocalProcessSpawner):
     settings: Settings = AnyTrait(help="The deployment's settings.").tag(config=True)
     is_staff: Any = AnyTrait(help="Whether a user name belongs to staff.").tag(config=True)
 
+    role = "student"
+    """`student` or `staff`, by the roster at the time of the start."""
+
     def __init__(self, **named: Any) -> None:
         """Give the server a home below the deployment's state."""
         super().__init__(**named)
@@ -34,8 +37,8 @@ class EmbeddedSpawner(SimpleLocalProcessSpawner):
         for name in ("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
             env[name] = str(Path(self.home_dir) / ".local" / name.lower())
         env["OMP_NUM_THREADS"] = "1"
-        staff = self.is_staff(self.user.name)
-        lab = self.settings.site / "images" / "lab" / ("staff" if staff else "student")
+        staff = self.role == "staff"
+        lab = self.settings.site / "images" / "lab" / self.role
         paths = [lab, self.settings.site] if staff else [lab]
         env["JUPYTER_CONFIG_PATH"] = os.pathsep.join(map(str, paths))
         env["JUPYTER_CONFIG_DIR"] = str(Path(self.home_dir) / ".jupyter")
@@ -53,10 +56,12 @@ class EmbeddedSpawner(SimpleLocalProcessSpawner):
         home = Path(self.home_dir)
         home.mkdir(parents=True, exist_ok=True)
         home.chmod(0o700)
-        if self.is_staff(self.user.name):
-            course = home / "course"
-            if not course.is_symlink():
-                course.symlink_to(str(self.settings.course_dir), target_is_directory=True)
+        self.role = "staff" if self.is_staff(self.user.name) else "student"
+        course = home / "course"
+        if self.role == "student" and course.is_symlink():
+            course.unlink()
+        elif self.role == "staff" and not course.is_symlink():
+            course.symlink_to(str(self.settings.course_dir), target_is_directory=True)
         return await super().start()
 
     def _staff_env(self) -> dict[str, str]:
