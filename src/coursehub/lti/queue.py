@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, and_, case, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from coursehub.lti.tables import create_tables, passback, turns
+from coursehub.lti.tables import contexts, create_tables, passback, turns
 
 WAITING, SENT, PARKED = "waiting", "sent", "parked"
 
@@ -248,9 +248,10 @@ class Queue:
         A pause of the whole LMS is not counted in.
         """
         first = func.min(func.coalesce(passback.c.next_try, passback.c.at))
+        ours = contexts.c.ours & (contexts.c.number == passback.c.context)
+        query = select(first).where(passback.c.state == WAITING, ours)
         with self._engine.connect() as connection:
-            found = connection.execute(select(first).where(passback.c.state == WAITING)).scalar()
-        return found
+            return connection.execute(query).scalar()
 
     def retry(self, assignment: str | None = None, username: str | None = None) -> int:
         """Try again at once what is parked or in a pause; return how many.
