@@ -119,7 +119,7 @@ class Sender:
         said: Callable[[Row], None] | None,
     ) -> int:
         count = 0
-        while not stopped.is_set() and turn.renew():
+        while not stopped.is_set() and turn.holds():
             row = self.queue.next(course.number, datetime.now(UTC))
             if row is None:
                 break
