@@ -161,6 +161,7 @@ def test_a_link_registers_once(deployment: Deployment) -> None:
         assert again.status_code == 400 and "was used already" in again.text
         made_up = httpx.get(link[:-4] + "aaaa", trust_env=False, params=where)
         assert made_up.status_code == 400
+        assert link.rpartition("/")[2] not in (deployment.settings.state / "hub.log").read_text()
         assert len(platform.registrations) == 1
 
 
@@ -572,6 +573,8 @@ def test_our_course_of_the_lms_enters_people(
     assert changed(lms, **told).status_code == 303
     person = deployment.roster.find(name)
     assert person and (person.role, person.number) == (role, number)
+    [entry] = journal.entries(connect(str(deployment.settings.database)), about=name)
+    assert (entry.who, entry.did, entry.after) == ("LMS 1", "enter", {"role": role})
     assert changed(lms, **{**told, f"{CLAIM}roles": [LEARNER]}).status_code == 303
     assert deployment.roster.find(name) == person
 

@@ -83,16 +83,21 @@ class Report:
         ]
 
 
-def write(report: Report, page: Path = PAGE) -> None:
-    """Replace what stands between the assignment's two marks in the document.
+def write(report: Report) -> None:
+    """Put an assignment's section into the document."""
+    replace(report.assignment.name, report.section())
+
+
+def replace(name: str, text: str, page: Path = PAGE) -> None:
+    """Replace what stands between two marks of a name in the document.
 
     Raises:
         ValueError: the document has no such marks.
     """
-    begin, end = (f"<!-- {report.assignment.name}: {mark} -->" for mark in ("measured", "end"))
-    text = page.read_text(encoding="utf-8")
+    begin, end = (f"<!-- {name}: {mark} -->" for mark in ("measured", "end"))
+    whole = page.read_text(encoding="utf-8")
     marked = re.compile(f"{re.escape(begin)}\n.*?{re.escape(end)}\n", re.DOTALL)
-    if not marked.search(text):
+    if not marked.search(whole):
         raise ValueError(f"{page} has no lines {begin} and {end}")
-    section = f"{begin}\n{report.section()}\n{end}\n"
-    page.write_text(marked.sub(lambda _: section, text), encoding="utf-8")
+    section = f"{begin}\n{text}\n{end}\n"
+    page.write_text(marked.sub(lambda _: section, whole), encoding="utf-8")

@@ -120,11 +120,13 @@ class Roster:
                     connection.execute(people.insert().values(values))
         return found
 
-    def enter(self, told: Mapping[str, str]) -> Person:
+    def enter(self, told: Mapping[str, str], by: str, now: datetime) -> Person:
         """Add one person whom the roster has never had; their user name is made lower case.
 
         Args:
             told: the columns.
+            by: who vouches for them, for the journal.
+            now: when; aware.
 
         Raises:
             ValueError: when a column is wrong or missing, or the name or number is taken; also by
@@ -140,6 +142,10 @@ class Roster:
                 if connection.execute(taken).first():
                     raise ValueError("the name or number is taken")
                 connection.execute(people.insert().values(**person.__dict__, active=True))
+                after = {"role": person.role}
+                journal.record(
+                    connection, journal.Entry(now, by, "enter", about=person.username, after=after)
+                )
         except IntegrityError:
             raise ValueError("the name or number is taken") from None
         return person

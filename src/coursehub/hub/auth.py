@@ -54,7 +54,7 @@ class People(Protocol):
     def link(self, issuer: str, subject: str, username: str, now: datetime) -> bool:
         """Whether this account of that issuer is theirs; the first one to come is, for good."""
 
-    def enter(self, told: Mapping[str, str]) -> Member:
+    def enter(self, told: Mapping[str, str], by: str, now: datetime) -> Member:
         """Put somebody on the roster whom an LMS vouches for."""
 
 

@@ -307,7 +307,9 @@ class Lti13Authenticator(LmsAuthenticator, LTI13Authenticator):  # type: ignore[
             "role": launch.role,
         }
         try:
-            return self.people.enter({name: each or "" for name, each in told.items()})
+            columns = {name: each or "" for name, each in told.items()}
+            by = f"LMS {launch.platform.number}"
+            return self.people.enter(columns, by, datetime.now(UTC))
         except ValueError:
             raise Refused(
                 "lti-cannot-enter",

@@ -13,6 +13,7 @@ from typing import Any
 from ltiauthenticator.lti11.auth import LTI11Authenticator
 from ltiauthenticator.lti11.handlers import LTI11ConfigHandler
 from ltiauthenticator.lti11.validator import LTI11LaunchValidator
+from ltiauthenticator.utils import convert_request_to_dict
 from tornado import web
 
 from coursehub.errors import SettingsError
@@ -30,8 +31,11 @@ class FormHandler(LmsHandler):
 
     async def post(self) -> None:
         """Check the form and whose it is, and go on to signing in."""
-        form = self.arguments()
         with self.said():
+            try:
+                form = convert_request_to_dict(self.request.body_arguments)
+            except UnicodeError:
+                raise refusal("form-untrue") from None
             key = self._signed(form)
             if not form.get("user_id"):
                 raise refusal("sub-missing")

@@ -8,7 +8,7 @@ from typing import Any
 from jupyterhub.handlers import BaseHandler
 
 from coursehub.hub.auth import Refused
-from coursehub.lti.launch import LaunchRefused, refusal
+from coursehub.lti.launch import LaunchRefused
 from coursehub.lti.platforms import Platform
 from coursehub.lti.tool import Tool
 
@@ -52,12 +52,7 @@ class LtiHandler(BaseHandler):  # type: ignore[misc]
 
     def arguments(self) -> dict[str, str]:
         """All arguments, each once."""
-        try:
-            return {name: self.get_argument(name) for name in self.request.arguments}
-        except UnicodeError:
-            with self.said():
-                raise refusal("malformed") from None
-        return {}
+        return {name: self.get_argument(name, strip=False) for name in self.request.arguments}
 
     @contextmanager
     def said(self, platform: Platform | None = None) -> Iterator[None]:

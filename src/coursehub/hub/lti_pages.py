@@ -38,6 +38,11 @@ class ConfigHandler(LtiHandler):
 class RegisterHandler(LtiHandler):
     """The link that an LMS's admin pastes; the LMS opens it."""
 
+    async def prepare(self) -> None:
+        """Keep the link out of the hub's log: where nothing came of it, it can be used again."""
+        await super().prepare()
+        self.request.uri = self.request.path.rpartition("/")[0]
+
     async def get(self, secret: str) -> None:
         """Register there, and say how it went; the LMS is told to close the window."""
         url = self.get_query_argument("openid_configuration", "")
@@ -72,6 +77,7 @@ async def show_choice(
         "data": wishes.get("data"),
         "return_url": wishes["deep_link_return_url"],
         "several": wishes.get("accept_multiple") is True,
+        "columns": wishes.get("accept_lineitem") is not False,
     }
     course = handler.tool.course
     choices = [(each, say_short(window(course, each).due, course)) for each in course.assignments]
@@ -81,6 +87,7 @@ async def show_choice(
         request=handler.create_signed_value(_REQUEST, json.dumps(kept)).decode(),
         choices=choices,
         several=kept["several"],
+        columns=kept["columns"],
         context=context,
     )
 
@@ -109,7 +116,7 @@ class DeepLinkingHandler(LtiHandler):
                 "Only instructors of this course add links to it.",
                 "Ask an instructor.",
             )
-        items = self._items(kept["several"])
+        items = self._items(kept["several"], kept["columns"])
         request = {**kept, **self._platform(kept["platform"])}
         if items and kept["context"] is not None:
             # Who adds our assignments to a course of the LMS says that it is this course.
@@ -121,11 +128,15 @@ class DeepLinkingHandler(LtiHandler):
             where=urlsplit(kept["return_url"]).hostname,
         )
 
-    def _items(self, several: bool) -> list[dict[str, Any]]:
+    def _items(self, several: bool, columns: bool) -> list[dict[str, Any]]:
         course, link = self.tool.course, f"{self.tool.hub}lti13/link"
         chosen = set(self.get_body_arguments("assignment"))
         found = [each for each in course.assignments if each.name in chosen]
-        return [deep_linking.item(course, each, link) for each in (found if several else found[:1])]
+        items = [deep_linking.item(course, each, link) for each in found[: None if several else 1]]
+        if not columns:
+            for each in items:
+                del each["lineItem"]
+        return items
 
     def _platform(self, number: int) -> dict[str, str]:
         with self.said():
