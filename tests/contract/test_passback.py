@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import Engine
 
+from coursehub.errors import PassbackError
 from coursehub.exchange import migrations
 from coursehub.exchange.database import connect
 from coursehub.lti.courses import LmsCourse, LmsCourses
@@ -29,6 +31,7 @@ from coursehub.lti.keys import Key, Keys
 from coursehub.lti.lineitems import LineItem
 from coursehub.lti.queue import LEASE, PARKED, SENT, WAITING, Queue, Row, Score
 from coursehub.lti.scores import Sender, scores_url
+from coursehub.lti.services import Services as RealServices
 from tests.lti.linking import linked
 from tests.lti.services import (
     ERRORS,
@@ -239,16 +242,21 @@ def test_pauses_grow_and_are_never_the_same_for_all(engine: Engine, course: LmsC
     assert waits["bob", 15] <= 1.5 * 3600
 
 
-def test_the_lms_is_left_alone_for_as_long_as_it_says(sender: Sender, lms: Services) -> None:
+@pytest.mark.parametrize("form", ["seconds", "a date"])
+def test_the_lms_is_left_alone_for_as_long_as_it_says(
+    sender: Sender, lms: Services, form: str
+) -> None:
     send(sender)
-    lms.trouble = Trouble(1, repeat((429, {"Retry-After": "120"})))
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=120), usegmt=True)
+    wish = "120" if form == "seconds" else date
+    lms.trouble = Trouble(1, repeat((429, {"Retry-After": wish})))
     send(sender, *(score(name, "7") for name in STUDENTS))
     assert lms.trouble.seen == 1  # nothing more is asked of it
     send(sender, *(score(name, "7") for name in STUDENTS))
     assert lms.trouble.seen == 1
     (pause,) = sender.queue.pauses(datetime.now(UTC)).values()
     left = (pause.until - datetime.now(UTC)).total_seconds()
-    assert math.isclose(left, 120, abs_tol=5)
+    assert math.isclose(left, 120, abs_tol=15)
     assert "429" in pause.problem
 
 
@@ -377,6 +385,35 @@ def test_a_line_items_own_query_stays_behind_the_path_of_its_scores() -> None:
     assert scores_url("https://lms.example/1/lineitem?a=b") == (
         "https://lms.example/1/lineitem/scores?a=b"
     )
+
+
+def test_a_column_that_the_lms_refuses_is_not_asked_for_at_every_round(
+    sender: Sender, lms: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = replace(COLUMNS["assignment_1"], label=" ")
+    for _ in range(3):
+        sender.send({"assignment_1": wrong})
+    assert [reason for _, reason in lms.refused] == ["label"]
+    assert "no column for assignment_1" in caplog.text
+    sender.send(COLUMNS)
+    assert len(lms.items) == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("http://lms.example/token", "no https address"),
+        ("https://127.0.0.1/token", "private network"),
+        ("https://169.254.169.254/token", "private network"),
+    ],
+)
+def test_requests_leave_by_tls_and_never_into_our_own_networks(
+    course: LmsCourse, keys: Key, url: str, problem: str
+) -> None:
+    services = RealServices(replace(course.platform, token_url=url), keys)
+    with pytest.raises(PassbackError, match=problem):
+        services.get(f"{course.platform.issuer}/x", "scope", "application/json")
+    services.close()
 
 
 def test_without_a_linked_course_nothing_is_asked(tmp_path: Path, keys: Key) -> None:

@@ -41,7 +41,7 @@ passback_app = typer.Typer(no_args_is_help=True, help="Scores on their way to th
 app.add_typer(passback_app, name="passback")
 
 _LOOK = timedelta(minutes=1)
-_SHORTEST = 0.5  # seconds between two rounds
+_SHORTEST = 1.0  # seconds between two rounds
 _MOST_NAMES = 6
 
 OfAssignment = Annotated[
@@ -143,6 +143,15 @@ class Passback:
                 points = written(score.score), written(score.most)
                 found.append(Seen(assignment, username, *points, score.received))
         return found
+
+    def waiting(self) -> int:
+        """How many scores the LMS does not have as their students see them."""
+        sent = {row.key: row.score for row in self.queue.rows() if row.state == SENT}
+        return sum(
+            sent.get((lms.number, each.assignment, each.username)) != each.score
+            for lms in self.courses.all()
+            for each in self.seen_in(lms)
+        )
 
     def without_account(self) -> dict[str, list[str]]:
         """Whose scores cannot be sent, since no LMS has told who they are; by assignment."""
@@ -249,13 +258,11 @@ def send() -> None:
     """Send what is due now, as the grader does by itself."""
     with one_line_errors():
         passback = _open()
-        waiting = sum(row.state == WAITING for row in passback.queue.rows())
         try:
-            with progress("Sending", waiting) as batch:
+            with progress("Sending", passback.waiting()) as batch:
 
                 def said(row: Row) -> None:
                     batch.start(row.username)
-                    batch.total = max(batch.total, batch.done + 1)
                     batch.finish(row.username)
 
                 count = passback.send(said=said)

@@ -9,6 +9,7 @@ One sender at a time has the turn for a course of an LMS. Where it dies its leas
 """
 
 import random
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, and_, case, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from coursehub.lti.tables import create_tables, passback, turns
+from coursehub.lti.tables import contexts, create_tables, passback, turns
 
 WAITING, SENT, PARKED = "waiting", "sent", "parked"
 
@@ -27,6 +28,7 @@ LEASE = timedelta(seconds=30)
 """How long a sender that says nothing keeps the turn."""
 
 _RENEWALS = 5  # in the time of a lease
+_SURE = 10.0  # seconds since the last renewal; what is sent next still ends within the lease
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=2), timedelta(hours=1)
 _JITTER = 0.5
 
@@ -248,9 +250,10 @@ class Queue:
         A pause of the whole LMS is not counted in.
         """
         first = func.min(func.coalesce(passback.c.next_try, passback.c.at))
+        ours = contexts.c.ours & (contexts.c.number == passback.c.context)
+        query = select(first).where(passback.c.state == WAITING, ours)
         with self._engine.connect() as connection:
-            found = connection.execute(select(first).where(passback.c.state == WAITING)).scalar()
-        return found
+            return connection.execute(query).scalar()
 
     def retry(self, assignment: str | None = None, username: str | None = None) -> int:
         """Try again at once what is parked or in a pause; return how many.
@@ -317,7 +320,20 @@ class Turn:
 
     def __init__(self, renew: Callable[[], bool]) -> None:
         """Renew it by `renew`, which says whether it still was this sender's."""
-        self.renew = renew
+        self._renew = renew
+        self._renewed = time.monotonic()
+
+    def renew(self) -> bool:
+        """Keep it for another `LEASE`; say whether it still was this sender's."""
+        begun = time.monotonic()
+        held = self._renew()
+        if held:
+            self._renewed = begun
+        return held
+
+    def holds(self) -> bool:
+        """Whether it is this sender's now; the database is asked if that was long ago."""
+        return time.monotonic() - self._renewed < _SURE or self.renew()
 
 
 def _is(key: Key) -> ColumnElement[bool]:

@@ -54,6 +54,7 @@ class Sender:
         self._who = secrets.token_hex(8)
         self._services: dict[int, Services] = {}
         self._failures: dict[int, int] = {}
+        self._refused: dict[tuple[int, str], LineItem] = {}
 
     def send(
         self,
@@ -97,11 +98,15 @@ class Sender:
     def _see_to_columns(self, course: LmsCourse, wanted: Mapping[str, LineItem]) -> bool:
         """Make and correct columns; say whether the LMS can be spoken to."""
         for each in wanted.values():
+            key = (course.number, each.assignment)
+            if self._refused.get(key) == each:  # its scores say so, and are what is tried again
+                continue
             try:
                 self._items.url(course, self._of(course), each)
             except PlatformAway as error:
                 return not self._failed(course, error)
-            except PlatformRefused as error:  # its scores will say so
+            except PlatformRefused as error:
+                self._refused[key] = each
                 log.warning("no column for %s: %s", each.assignment, error)
         return True
 
@@ -114,7 +119,7 @@ class Sender:
         said: Callable[[Row], None] | None,
     ) -> int:
         count = 0
-        while not stopped.is_set() and turn.renew():
+        while not stopped.is_set() and turn.holds():
             row = self.queue.next(course.number, datetime.now(UTC))
             if row is None:
                 break

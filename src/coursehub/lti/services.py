@@ -5,6 +5,7 @@ service's own host, since the token goes along; nothing is followed; nothing is 
 """
 
 import json
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from coursehub.errors import PlatformAway, PlatformRefused
+from coursehub.lti.fetching import is_public
 from coursehub.lti.platforms import Platform
 from coursehub.lti.tokens import Signer, Tokens
 
@@ -46,7 +48,7 @@ class Services:
         Args:
             platform: Whose.
             keys: The tool's.
-            private: Whether the LMS may do without TLS.
+            private: Whether the LMS may be on a private network, and without TLS.
         """
         self.platform, self._private = platform, private
         self._http = httpx.Client(timeout=_TIMEOUT, follow_redirects=False)
@@ -132,9 +134,8 @@ class Services:
         self, method: str, url: str, headers: Mapping[str, str], content: Any
     ) -> tuple[int, httpx.Headers, bytes]:
         """One request: its status, its headers and its body."""
-        parts = urlsplit(url)
-        if parts.scheme != "https" and not self._private:
-            raise self._refused(f"{url} is no https address")
+        if not self._private:
+            self._check_address(url)
         sent = {"data": content} if isinstance(content, Mapping) else {"content": content}
         ends, body = time.monotonic() + SECONDS, bytearray()
         try:
@@ -148,6 +149,18 @@ class Services:
                 return answer.status_code, answer.headers, bytes(body)
         except (httpx.TransportError, httpx.InvalidURL, httpx.DecodingError) as error:
             raise self._away(f"no answer: {str(error) or type(error).__name__}") from error
+
+    def _check_address(self, url: str) -> None:
+        """Refuse what is not asked by TLS, or lies in our own networks."""
+        parts = urlsplit(url)
+        if parts.scheme != "https":
+            raise self._refused(f"{url} is no https address")
+        try:
+            found = socket.getaddrinfo(parts.hostname, 443, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise self._away(f"{parts.hostname} cannot be found") from error
+        if not all(is_public(str(each[4][0])) for each in found):
+            raise self._refused(f"{url} lies in a private network")
 
     def _check(self, status: int, headers: httpx.Headers, body: bytes) -> None:
         if httpx.codes.is_success(status):
