@@ -53,8 +53,8 @@ of_notebook = table(
 )
 grade = table(
     "grade",
-    column("notebook_id"), column("auto_score"), column("manual_score"), column("extra_credit"),
-    column("needs_manual_grade"),
+    column("cell_id"), column("notebook_id"), column("auto_score"), column("manual_score"),
+    column("extra_credit"), column("needs_manual_grade"),
 )  # fmt: skip
 report = table("hand_in_report", column("assignment"), column("student"), column("edits"))
 decision = table(
@@ -107,7 +107,7 @@ def scores(
     with engine.connect() as connection:
         edits = _edits(connection, course, student)
         hand_ins = _hand_ins(connection, student)
-        points = _points(connection, student)
+        points = _points(connection, None if student is None else hand_ins)
         most = _most(connection)
     names = {each.name: each for each in course.assignments}
     notebooks: defaultdict[Key, list[Row[Any]]] = defaultdict(list)
@@ -181,16 +181,25 @@ def _hand_ins(connection: Connection, student: str | None) -> list[Row[Any]]:
     return list(connection.execute(_of(query, student)))
 
 
-def _points(connection: Connection, student: str | None) -> dict[str, _Points]:
-    """The points of each notebook that was graded at all, counted as nbgrader does."""
+def _points(connection: Connection, only: list[Row[Any]] | None) -> dict[str, _Points]:
+    """The points of each notebook that was graded at all, counted as nbgrader does.
+
+    Args:
+        connection: The gradebook's.
+        only: What `_hand_ins` found, where no others are wanted.
+    """
     query = select(
         grade.c.notebook_id, grade.c.auto_score, grade.c.manual_score, grade.c.extra_credit,
         grade.c.needs_manual_grade,
     )  # fmt: skip
-    if student is not None:
-        query = query.select_from(
-            _SUBMITTED.join(grade, grade.c.notebook_id == of_notebook.c.id)
-        ).where(submitted.c.student_id == student)
+    if only is not None:
+        # By their cells too: with these the table's index begins, and without it a class is read.
+        sources = {row.notebook_id for row in only}
+        cells = select(base_cell.c.id).where(base_cell.c.notebook_id.in_(sources))
+        query = query.where(
+            grade.c.cell_id.in_(cells),
+            grade.c.notebook_id.in_({row.notebook for row in only}),
+        )
     earned: defaultdict[str, Decimal] = defaultdict(lambda: _NOTHING)
     review, graded = set(), set()
     for name, auto, manual, extra, needs_person in connection.execute(query):
