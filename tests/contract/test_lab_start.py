@@ -203,8 +203,12 @@ def test_the_server_answers_while_it_validates(tmp_path: Path) -> None:
         assert validating.result().json()["success"], validating.result().text
         assert tests_of(server, "slow.ipynb") == {"tests": []}
         assert "could not be run" in tests_of(server, "none.ipynb")["problem"]
-        tests = {"t1_test": "assert 1", "t1_test_2": "# Hidden.", "t2_test": "assert 0, 'two\\n'",
-                 "t3_test": "import sys; print('a warning', file=sys.stderr); assert 1"}  # fmt: skip
+        tests = {
+            "t1_test": "assert 1",
+            "t1_test_2": "# Hidden.",
+            "t2_test": "assert 0, 'two\\n'",
+            "t3_test": "import sys; print('a warning', file=sys.stderr); assert 1",
+        }
         cells = [
             new_code_cell(text, metadata=marks(f"a1_{name}", points=1))
             for name, text in tests.items()
