@@ -1,25 +1,31 @@
-"""How long the course pages take for a class of 1,000 and eight assignments.
+"""How long pages, export of marks and the clock take for a class of 1,000 and eight assignments.
 
 The pages are asked over HTTP, signed in, one after the other: a student's own page for many
 students, and staff's list of one assignment in many ways. In the same run, on the same gradebook,
 stock formgrader's list of the same assignment is asked of the very code that its page asks
 (`NbGraderAPI.get_submissions`), without any HTTP around it. Both sides take turns.
 
+All marks are exported by `coursehub marks --export`, as CSV and as XLSX, each in a process of its
+own from its start to its end. A round of the clock is looked at where nothing is due, though every
+student has an extension.
+
     python -m bench.pages [STUDENTS]
 
 Bars: staff's list under 200 ms at the 95th percentile and at least ten times faster than stock's;
-a student's page under 150 ms.
+a student's page under 150 ms; an export under 30 s and 500 MB; a round of the clock under 1 s.
 """
 
 import asyncio
 import json
+import os
 import resource
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
@@ -30,8 +36,13 @@ from jupyterhub.services.auth import HubOAuth
 from nbgrader.apps.api import NbGraderAPI
 from tornado.web import create_signed_value
 
+from coursehub.cli import tick
 from coursehub.cli.compose import nbgrader_config
 from coursehub.cli.pages import course_pages, home_of
+from coursehub.cli.steps import Steps
+from coursehub.course.due import own_close
+from coursehub.exchange.database import connect, extensions
+from coursehub.exchange.deadlines import CourseFile
 from coursehub.exchange.exchange import Exchange
 from coursehub.exchange.service import make_server
 from coursehub.settings import Settings
@@ -42,7 +53,9 @@ SIZE = 1000
 ROUNDS = 5
 WEEK = 13
 LIST_BAR, STUDENT_BAR, RATIO_BAR = 0.200, 0.150, 10.0
+EXPORT_BAR, EXPORT_MB_BAR, TICK_BAR = 30.0, 500.0, 1.0
 WAYS = ("", "?state=review", "?state=late", "?q=student01", "?order=score&page=5", "?page=10")
+KINDS = ("csv", "xlsx")
 HOME = "/services/course/"
 
 
@@ -51,11 +64,16 @@ def main() -> int:
     size = int(sys.argv[1]) if len(sys.argv) > 1 else SIZE
     with TemporaryDirectory(prefix="coursehub-bench-") as folder:
         settings, names = classroom(Path(folder), size)
-        figures = measured(settings, names)
+        figures = measured(settings, names) | exports(settings) | ticks(settings, names)
+    exported = [figures[f"export_{kind}"] for kind in KINDS]
+    peaks = [figures[f"export_{kind}_peak_mb"] for kind in KINDS]
     bars = {
         f"staff's list under {LIST_BAR * 1000:.0f} ms": figures["list_p95"] < LIST_BAR,
         f"at least {RATIO_BAR:.0f} times faster than stock's": figures["ratio"] >= RATIO_BAR,
         f"a student's page under {STUDENT_BAR * 1000:.0f} ms": figures["student_p95"] < STUDENT_BAR,
+        f"an export of all marks under {EXPORT_BAR:.0f} s": max(exported) < EXPORT_BAR,
+        f"an export of all marks under {EXPORT_MB_BAR:.0f} MB": max(peaks) < EXPORT_MB_BAR,
+        f"a round of the clock under {TICK_BAR:.0f} s": figures["tick_worst"] < TICK_BAR,
     }
     print(json.dumps({"name": "pages", "figures": figures, "bars": bars}))
     return 0 if all(bars.values()) else 1
@@ -97,7 +115,8 @@ def measured(settings: Settings, names: list[str]) -> dict[str, float]:
             stocks.append(timed(stock))
             lists += [timed(ask, "tara", f"staff/assignments/assignment_8{way}") for way in WAYS]
             # Others each time: nothing of theirs was asked for before.
-            students += [timed(ask, name, "") for name in names[round_ :: len(names) // 40]]
+            some = names[round_ :: max(1, len(names) // 40)]
+            students += [timed(ask, name, "") for name in some]
         overview = timed(ask, "tara", "staff/")
     return {
         "list_p95": p95(lists),
@@ -109,6 +128,50 @@ def measured(settings: Settings, names: list[str]) -> dict[str, float]:
         "ratio": median(stocks) / p95(lists),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
+
+
+def exports(settings: Settings) -> dict[str, float]:
+    """Seconds and peak memory of an export of all marks, by kind; the first writes the history."""
+    figures = {}
+    for kind in KINDS:
+        say(f"exporting marks as {kind}")
+        file = settings.state / f"marks.{kind}"
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "coursehub.cli", "marks", "--export", str(file)],
+            env=os.environ | settings.environment(), stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        _, status, usage = os.wait4(process.pid, 0)
+        figures[f"export_{kind}"] = time.perf_counter() - began
+        figures[f"export_{kind}_peak_mb"] = usage.ru_maxrss / 1024
+        assert status == 0 and file.stat().st_size, f"coursehub marks ended with {status}"
+    return figures
+
+
+def ticks(settings: Settings, names: list[str]) -> dict[str, float]:
+    """Seconds of a round of the clock where nothing is due, and everybody has an extension."""
+    steps = Steps(settings, CourseFile(settings.course))
+    close = own_close(steps.course, steps.course.assignments[0])
+    granted = {"assignment": steps.course.assignments[0].name, "granted_by": "tara", "reason": "-"}
+    with connect(str(settings.database)).begin() as connection:
+        rows = [
+            {**granted, "username": name, "until": close + timedelta(hours=index % 24),
+             "granted_at": close}
+            for index, name in enumerate(names)
+        ]  # fmt: skip
+        connection.execute(extensions.insert(), rows)
+    while found := tick.due(steps):
+        now = datetime.now(UTC)
+        for action in found:
+            steps.clock.take(action.key, "bench", now)
+            assert steps.clock.finish(action, "bench", now, {})
+
+    def a_round() -> None:
+        assert tick.run(steps) == []
+        tick.coming(steps)
+
+    seconds = [timed(a_round) for _ in range(10)]
+    return {"tick_median": median(seconds), "tick_worst": max(seconds)}
 
 
 def stocks_list(settings: Settings) -> Callable[[], Any]:

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx
 import nbformat
@@ -20,6 +21,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from coursehub.settings import CHECKOUT
+from tests.contract.miniature import marks
 from tests.deployment import free_port
 from tests.hostile import make_hostile
 
@@ -202,6 +204,36 @@ def test_the_server_answers_while_it_validates(tmp_path: Path) -> None:
         finally:
             go_on.touch()
         assert validating.result().json()["success"], validating.result().text
+        assert tests_of(server, "slow.ipynb") == {"tests": []}
+        assert "could not be run" in tests_of(server, "none.ipynb")["problem"]
+        tests = {
+            "t1_test": "assert 1",
+            "t1_test_2": "# Hidden.",
+            "t2_test": "assert 0, 'two\\n'",
+            "t3_test": "import sys; print('a warning', file=sys.stderr); assert 1",
+        }
+        cells = [
+            new_code_cell(text, metadata=marks(f"a1_{name}", points=1))
+            for name, text in tests.items()
+        ]
+        nbformat.write(new_notebook(cells=cells), home / "tests.ipynb")
+        assert tests_of(server, "tests.ipynb")["tests"] == [
+            {"name": "a1_t1_test", "task": "Task 1", "passed": True, "message": ""},
+            {"name": "a1_t2_test", "task": "Task 2", "passed": False,
+             "message": "AssertionError: two"},
+            {"name": "a1_t3_test", "task": "Task 3", "passed": True, "message": ""},
+        ]  # fmt: skip
+
+
+def tests_of(server: Server, path: str) -> dict[str, Any]:
+    """What the look before handing in is told of a notebook's visible tests."""
+    answer = server.http.post(
+        "/user/alice/assignments/validate/tests",
+        json={"path": path},
+        headers={"Authorization": "token of-alice"},
+    )
+    assert answer.status_code == 200, answer.text
+    return answer.json()
 
 
 def test_a_students_files_do_not_get_into_the_server(tmp_path: Path) -> None:

@@ -23,16 +23,16 @@ SCRIPT = "axe_playwright_python/axe.min.js"  # axe-core 4.11.0
 GRAVE = {"serious", "critical"}
 
 RUN = """
-() => axe.run(document, {resultTypes: ["violations"]}).then((found) =>
+(part) => axe.run(part || document, {resultTypes: ["violations"]}).then((found) =>
   found.violations.map(({id, impact, help, nodes}) =>
     ({id, impact, help, where: nodes.slice(0, 5).map((node) => node.html.slice(0, 160))})))
 """
 
 
-def is_accessible(page: Page) -> None:
-    """See that axe-core finds nothing serious on the page as it is now."""
+def is_accessible(page: Page, part: str | None = None) -> None:
+    """See that axe-core finds nothing serious on the page, or a part of it, as it is now."""
     page.evaluate(script())
-    found = page.evaluate(RUN)
+    found = page.evaluate(RUN, part)
     grave = [each for each in found if each["impact"] in GRAVE]
     assert not grave, f"{page.url}: {grave}"
 

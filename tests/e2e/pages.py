@@ -6,6 +6,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
 
 from tests.deployment import password
+from tests.e2e.axe import is_accessible
 
 OUTPUT = Path(__file__).resolve().parents[1] / "output"
 PATIENCE = 30_000  # milliseconds; two busy cores start a server in ten seconds
@@ -173,8 +174,11 @@ class AssignmentList:
         line = self.released.locator(".list_item").filter(has_text=assignment)
         line.get_by_role("button", name="Fetch").click()
 
-    def submit(self, *, although: str = "") -> None:
-        """Submit it, although something is remarked that contains these words, if any are given."""
+    def submit(self, *, although: str = "", tests: str = "") -> None:
+        """Submit it, although something is remarked that contains these words, if any are given.
+
+        With `tests` the visible tests are run before, and tell this.
+        """
         page = self.lab.page
         with page.expect_response(lambda answer: "coursehub/beforehand" in answer.url) as looked:
             self.fetched.get_by_role("button", name="Submit").click()
@@ -183,6 +187,14 @@ class AssignmentList:
             remarks = page.get_by_role("dialog", name="Before you hand in")
             expect(remarks).to_contain_text(although)
             look(page, "student-beforehand")
+            if tests:
+                remarks.get_by_role("button", name="Run the visible tests").press("Enter")
+                told = remarks.get_by_role("status", name="Visible tests")
+                expect(told).to_be_focused()
+                expect(remarks.get_by_role("button", name="Hand in anyway")).to_be_enabled()
+                expect(told).to_contain_text(tests, timeout=5 * PATIENCE)
+                look(page, "student-beforehand-tests")
+                is_accessible(page, ".coursehub-beforehand")
             remarks.get_by_role("button", name="Hand in anyway").click()
 
     def unfold(self) -> Locator:

@@ -118,8 +118,8 @@ def validates(assignments: AssignmentList) -> None:
     assignments.lab.answer("Ok")
 
 
-def hands_in(assignments: AssignmentList, *, although: str = "") -> None:
-    assignments.submit(although=although)
+def hands_in(assignments: AssignmentList, *, although: str = "", tests: str = "") -> None:
+    assignments.submit(although=although, tests=tests)
     expect(assignments.submitted).to_contain_text("on time; this one counts")
     look(assignments.lab.page, "student-submitted")
 
@@ -184,6 +184,44 @@ def grades_by_hand(formgrader: Formgrader) -> None:
     assert ran == [None] * len(ran), f"a hand-in ran in a TA's session, by its {ran}"
     formgrader.back_to_submissions(ASSIGNMENT)
     expect(formgrader.row("alice")).to_contain_text("98 / 100")
+
+
+def reuses_a_comment(formgrader: Formgrader, texts: list[str]) -> None:
+    """Without a mouse: the list is filtered, and the text comes where the cursor was."""
+    frame, keys = formgrader.frame, formgrader.page.keyboard
+    box = frame.locator("#a1_written-comment")
+    points = frame.locator("#a1_written").input_value()
+    with formgrader.page.expect_response(lambda answer: "comments_used" in answer.url):
+        box.focus()
+        keys.type("First. ")
+        keys.press("Alt+ArrowDown")
+    field = frame.get_by_role("combobox", name="Filter comments used before")
+    expect(field).to_be_focused()
+    options = frame.get_by_role("listbox").get_by_role("option")
+    expect(options).to_have_count(len(texts))
+    expect(options.first).to_contain_text(texts[0])
+    look(formgrader.page, "staff-comments-used")
+    keys.type(texts[1].split()[0].lower())
+    expect(options).to_have_count(1)
+    keys.press("Enter")
+    expect(box).to_be_focused()
+    assert box.input_value() == f"First. {texts[1]}"
+    assert frame.locator("#a1_written").input_value() == points
+    with formgrader.page.expect_response(lambda answer: "/api/comment/" in answer.url) as saved:
+        keys.press("Tab")
+    assert saved.value.ok and texts[1] in (saved.value.request.post_data or "")
+
+
+def sees_who_has_it_open(formgrader: Formgrader, name: str) -> None:
+    """On the page of the hand-in, and in both lists."""
+    told = formgrader.frame.locator(".coursehub-others")
+    expect(told).to_contain_text(f"{name} also has this hand-in open.")
+    formgrader.frame.get_by_role("link", name=ASSIGNMENT, exact=True).last.click()
+    submission = formgrader.frame.locator("#main-table tr").filter(has_text="Submission #1")
+    expect(submission).to_contain_text(f"open now: {name}")
+    look(formgrader.page, "staff-open-now")
+    formgrader.back_to_submissions(ASSIGNMENT)
+    expect(formgrader.row("alice")).to_contain_text(f"open now: {name}")
 
 
 def decides_about_edits(formgrader: Formgrader) -> None:

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from coursehub.course.tasks import tests_something
 from coursehub.grading.intake import read_submission
+from coursehub.grading.plan import parse
 from coursehub.grading.rebuild import rebuild
 from coursehub.grading.source import load_source
 from coursehub.grading.strict import Rejected
@@ -49,6 +51,8 @@ def _tested(name: str, data: bytes) -> Iterator[str]:
     for cell in json.loads(data.decode("utf-8-sig"))["cells"]:
         marks = cell.get("metadata", {}).get("nbgrader", {})
         if cell["cell_type"] != "code" or not marks.get("grade") or marks.get("solution"):
+            continue
+        if not tests_something(parse("".join(cell["source"]))):  # what is hidden runs elsewhere
             continue
         if any(output.get("output_type") == "error" for output in cell.get("outputs", ())):
             yield f"The test {marks['grade_id']} failed when you ran it last."

@@ -1,12 +1,12 @@
 """The visible tests alone: what a student may know of a hand-in before the deadline."""
 
-import ast
 import copy
 from dataclasses import replace
 from typing import Any
 
 from nbformat import NotebookNode
 
+from coursehub.course.tasks import tests_something
 from coursehub.grading.marks import marks_of, released_text
 from coursehub.grading.outcome import cell_key
 from coursehub.grading.pipeline import Graded
@@ -57,7 +57,7 @@ def report(source: Source, graded: Graded) -> dict[str, Any]:
             worth = marks.points if marks else 0.0
             hidden += worth if part else 0.0
             result = results.get(key(name, name_of(cell)))
-            if result is None or (part and not _does_something(shown)):
+            if result is None or (part and not tests_something(parse(shown))):
                 continue
             passed = result.points is not None and result.points >= result.max_points
             tests.append(
@@ -81,18 +81,3 @@ def _visible_notebook(notebook: NotebookNode) -> NotebookNode:
         if kind_of(cell) != "answer":
             cell.source = released_text(cell, language_of(notebook))
     return visible
-
-
-def _does_something(text: str) -> bool:
-    """Whether a test is left, and not only a comment and a `print` around the hidden ones."""
-    tree = parse(text)
-    return tree is None or not all(map(_idle, tree.body))
-
-
-def _idle(statement: ast.stmt) -> bool:
-    match statement:
-        case ast.Expr(value=ast.Call(func=ast.Name(id="print"))) | ast.Expr(value=ast.Constant()):
-            return True
-        case ast.Import() | ast.ImportFrom() | ast.Pass():
-            return True
-    return False

@@ -6,6 +6,7 @@ before handing in asks how each visible test went; stock tells of those that fai
 their source.
 """
 
+import ast
 import json
 import logging
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from nbgrader.validator import Validator
 from tornado import web
 from tornado.ioloop import IOLoop
 
-from coursehub.course.tasks import task_of
+from coursehub.course.tasks import task_of, tests_something
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,8 @@ def tests_of(notebook: NotebookNode) -> Iterator[dict[str, Any]]:
     for cell in notebook.cells:
         if cell.cell_type != "code" or not is_grade(cell) or is_solution(cell):
             continue
+        if not tests_something(_parsed(cell.source)):  # what is hidden runs elsewhere
+            continue
         errors = [each for each in cell.outputs if each.output_type == "error"]
         name = cell.metadata.nbgrader.grade_id
         yield {
@@ -82,6 +85,13 @@ def tests_of(notebook: NotebookNode) -> Iterator[dict[str, Any]]:
             "passed": not errors,  # as grading sees it; stock also minds what is on stderr
             "message": _first_line(f"{errors[0].ename}: {errors[0].evalue}") if errors else "",
         }
+
+
+def _parsed(text: str) -> ast.Module | None:
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def _first_line(text: str) -> str:
