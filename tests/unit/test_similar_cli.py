@@ -199,6 +199,12 @@ def test_earlier_terms_come_in_as_they_were_exported(
     assert again(settings) is None
     collect(settings, "dan", nbformat.writes(read_notebook(Assignment(NAME).release)))
     assert again(settings) == 3
+    place.rename(tmp_path / "moved")
+    assert again(settings) == 1, "this term's are compared without them"
+    run = table(settings).run(NAME)
+    assert run and run.earlier == {str(place): 0} and "not there" in run.unread[str(place)]
+    tmp_path.joinpath("moved").rename(place)
+    assert again(settings) == 3
 
 
 def test_a_folder_without_such_hand_ins_is_refused_and_the_result_stays(

@@ -12,6 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 
 from coursehub.course.load import load_course, read_text
 from coursehub.course.model import Course
@@ -122,6 +123,20 @@ def one_line_errors() -> Iterator[None]:
     except CourseHubError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(WRONG) from None
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Say plainly where a database does not answer, or not to this person."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise CourseHubError(
+            str(getattr(error, "orig", error)).partition("\n")[0],
+            key="COURSEHUB_DATABASE",
+            remedy="In the deployed form this is for the grader's shell: "
+            "`docker compose exec grader coursehub ...`",
+        ) from error
 
 
 def _start(text: str) -> date:

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -14,12 +14,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from coursehub.cli.course import one_line_errors
+from coursehub.cli.course import answering, one_line_errors
 from coursehub.cli.earlier import Earlier, earlier_term, label
 from coursehub.cli.progress import progress
 from coursehub.course.load import load_course
 from coursehub.course.model import Assignment, Course
-from coursehub.errors import BadSubmission, NotFound
+from coursehub.errors import BadSubmission, CourseHubError, NotFound
 from coursehub.exchange.database import connect
 from coursehub.exchange.roster import Roster
 from coursehub.grading import runner
@@ -55,37 +55,35 @@ def similar(
 
     What is found is a reason to look, and never a verdict.
     """
-    with one_line_errors():
+    with one_line_errors(), answering():
         settings = load_settings()
         course = load_course(settings.course)
-        with TemporaryDirectory(dir=settings.make_state()) as scratch, ExitStack() as stack:
-            room = Room(settings, course, course.assignment(assignment), Path(scratch), stack)
-            room.bring(room.known_earlier() if earlier is None else earlier)
-            with progress(f"Comparing {assignment}", room.size, Console(stderr=True)) as batch:
-                pairs = room.compare(datetime.now(UTC), batch.start, batch.finish)
-    for who, problem in room.unread.items():
+        with gathered(settings, course, assignment) as material:
+            material.bring_known() if earlier is None else material.bring(earlier)
+            with progress(f"Comparing {assignment}", material.size, Console(stderr=True)) as batch:
+                pairs = material.compare(datetime.now(UTC), batch.start, batch.finish)
+    for who, problem in material.unread.items():
         typer.echo(f"{who}: not compared: {problem}", err=True)
-    compared = room.size - len(room.unread)
-    typer.echo(f"{assignment}: {compared} hand-ins compared, {pairs} pairs for staff to look at")
+    many = material.compared
+    typer.echo(f"{assignment}: {many} hand-ins compared, {pairs} pairs for staff to look at")
 
 
 def compare_again(settings: Settings, course: Course, assignment: str, now: datetime) -> int | None:
     """Compare what is collected, unless it is what was compared last; return how many pairs.
 
     Raises:
-        CourseHubError: There is no source, or an earlier term is not there any more.
+        CourseHubError: There is no source.
     """
-    with TemporaryDirectory(dir=settings.make_state()) as scratch, ExitStack() as stack:
-        room = Room(settings, course, course.assignment(assignment), Path(scratch), stack)
-        known = room.table.run(assignment)
-        if known and known.basis == room.basis(known.earlier):
+    with gathered(settings, course, assignment) as material:
+        known = material.table.run(assignment)
+        if known and known.basis == material.basis(known.earlier):
             return None
-        room.bring(room.known_earlier())
-        return room.compare(now)
+        material.bring_known()
+        return material.compare(now)
 
 
 @dataclass
-class Room:
+class Material:
     """All that is compared of one assignment.
 
     Attributes:
@@ -96,6 +94,7 @@ class Room:
         stack: Keeps archives open.
         terms: Folder or archive of an earlier term -> its hand-ins.
         unread: Whose hand-in could not be read -> why.
+        compared: How many could be.
     """
 
     settings: Settings
@@ -105,6 +104,7 @@ class Room:
     stack: ExitStack
     terms: dict[str, list[Earlier]] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
+    compared: int = 0
 
     def __post_init__(self) -> None:
         """Open the course database."""
@@ -112,10 +112,14 @@ class Room:
         self.table = Similarities(self.engine)
         self.people = {each.username: each for each in Roster(self.engine).everyone()}
 
-    def known_earlier(self) -> list[Path]:
-        """The earlier terms that were compared with last."""
+    def bring_known(self) -> None:
+        """Open the earlier terms that were compared with last, as far as they can be read."""
         known = self.table.run(self.assignment.name)
-        return [Path(each) for each in known.earlier] if known else []
+        for path in known.earlier if known else ():
+            try:
+                self.bring([Path(path)])
+            except CourseHubError as error:
+                self.terms[path], self.unread[path] = [], str(error)
 
     def bring(self, earlier: Sequence[Path]) -> None:
         """Open hand-ins of earlier terms.
@@ -144,10 +148,11 @@ class Room:
         """How many hand-ins there are."""
         return len(self.collected) + sum(len(each) for each in self.terms.values())
 
-    def basis(self, earlier: Sequence[str]) -> str:
+    def basis(self, earlier: Iterable[str]) -> str:
         """Follows from what is compared, and how."""
+        terms = [(path, Path(path).exists()) for path in sorted(earlier)]
         stamps = {who: runner.stamp(folder) for who, folder in self.collected.items()}
-        told = json.dumps([RULES, stamps, sorted(earlier)], sort_keys=True)
+        told = json.dumps([RULES, stamps, terms], sort_keys=True)
         return hashlib.sha256(told.encode()).hexdigest()
 
     def compare(
@@ -157,7 +162,7 @@ class Room:
         on_done: Callable[[str], None] = lambda who: None,
     ) -> int:
         """Compare them all and keep the result; return how many pairs there are."""
-        basis = self.basis(list(self.terms))
+        basis = self.basis(self.terms)
         source = load_source(self._course_dir / "source" / self.assignment.name)
         released = [Text(*each) for each in given(source)]
         found = compare(self._hand_ins(source, on_start, on_done), released)
@@ -198,9 +203,21 @@ class Room:
         except BadSubmission as error:
             self.unread[f"{who} ({earlier})" if earlier else who] = str(error)
             return
+        self.compared += 1
         texts = {name: Text(*each) for name, each in answers.items()}
         yield HandIn(who, texts, earlier, known_as)
 
     @property
     def _course_dir(self) -> Path:
         return Path(str(self.settings.course_dir))
+
+
+@contextmanager
+def gathered(settings: Settings, course: Course, assignment: str) -> Iterator[Material]:
+    """What is to be compared of an assignment, as long as the context lasts.
+
+    Raises:
+        NotFound: There is no such assignment.
+    """
+    with TemporaryDirectory(dir=settings.make_state()) as scratch, ExitStack() as stack:
+        yield Material(settings, course, course.assignment(assignment), Path(scratch), stack)

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
-from coursehub.cli.course import WRONG, one_line_errors
+from coursehub.cli.course import WRONG, answering, one_line_errors
 from coursehub.cli.steps import Steps
 from coursehub.course.due import (
     KINDS,
@@ -59,7 +59,7 @@ def tick(
     What is stopped, even with kill -9, is taken up again; several may run at
     once. Exit code 2 when something that is due could not be done.
     """
-    with one_line_errors(), _answering():
+    with one_line_errors(), answering():
         settings = load_settings()
         settings.make_state()
         steps = Steps(settings, CourseFile(settings.course))
@@ -87,7 +87,7 @@ def approve(
     points by hand, edits that nobody decided about, time that somebody still has.
     With --anyway it goes out as it is, once nobody has more time.
     """
-    with one_line_errors(), _answering():
+    with one_line_errors(), answering():
         settings = load_settings()
         steps = Steps(settings, CourseFile(settings.course))
         now = datetime.now(UTC)
@@ -101,20 +101,6 @@ def approve(
         last = steps.approval.approve(steps.course, assignment, waiting, who, now)
         when = f"from {say(last, steps.course)}" if last > now else "at the next tick"
         typer.echo(f"{assignment}: approved; feedback goes out {when}")
-
-
-@contextmanager
-def _answering() -> Iterator[None]:
-    """Say plainly where a database does not answer, or not to this person."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise CourseHubError(
-            str(getattr(error, "orig", error)).partition("\n")[0],
-            key="COURSEHUB_DATABASE",
-            remedy="In the deployed form this is for the grader's shell: "
-            "`docker compose exec grader coursehub ...`",
-        ) from error
 
 
 def run(
