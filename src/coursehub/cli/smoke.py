@@ -36,7 +36,7 @@ def smoke(
     with one_line_errors():
         session = _sign_in(url)
         typer.echo("signed in")
-        _spawn(session)
+        spawn(session)
         typer.echo("the server runs")
         answer = Kernel.start(session).run(CELL)
         if answer != "6":
@@ -45,7 +45,7 @@ def smoke(
             )
         typer.echo("a cell ran")
         with Client(f"{url}/services/course/api/", session.token()) as client:
-            assignment = _await_open(client)
+            assignment = await_open(client)
             record = client.hand_in(assignment, client.files(assignment))
             fields = dict(verify(record.receipt, client.public_key()))
         typer.echo(f"handed in {assignment}; the receipt is true, by key {fields['signed by key']}")
@@ -62,7 +62,7 @@ def _sign_in(url: str) -> Session:
     return Session(url, SMOKE.username, password)
 
 
-def _spawn(session: Session) -> None:
+def spawn(session: Session) -> None:
     """Have the own server running.
 
     Raises:
@@ -87,7 +87,7 @@ def _spawn(session: Session) -> None:
     )
 
 
-def _await_open(client: Client) -> str:
+def await_open(client: Client) -> str:
     """The first assignment that can be handed in: the grader may be about to release it.
 
     Raises:
