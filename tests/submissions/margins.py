@@ -100,9 +100,6 @@ def measured(assignment: Assignment, seeds: int) -> Mapping[Threshold, list[floa
     """Grade the reference with as many seeds; return the thresholds whose value depends on it.
 
     Of a comparison that is made several times in one grading the value nearest to the limit counts.
-
-    Raises:
-        RuntimeError: the reference lost points.
     """
     (reference,) = (case for case in assignment.cases if case.kind == "reference")
     found: dict[Threshold, list[float]] = {}
@@ -112,8 +109,8 @@ def measured(assignment: Assignment, seeds: int) -> Mapping[Threshold, list[floa
         for _, seed, verdict in grade(
             noted, [reference], [secrets.randbits(31) for _ in range(seeds)], JOBS
         ):
-            if lost(assignment, verdict):
-                raise RuntimeError(f"{assignment.name}, seed {seed}: lost {verdict.points}")
+            for cell in lost(assignment, verdict):
+                print(f"NOT AS EXPECTED: {assignment.name}, seed {seed}: points lost in {cell}")
             for place, values in notes(verdict).items():
                 nearest = min(values) if thresholds[place].above else max(values)
                 found.setdefault(thresholds[place], []).append(nearest)
