@@ -227,7 +227,7 @@ def test_signing_out_ends_the_course_pages_too(hub: Deployment) -> None:
 def test_own_tokens_end_within_a_week(hub: Deployment, student: Session) -> None:
     week = 7 * 24 * 3600
     scopes = ["access:services!service=course"]
-    for seconds in (None, 0, week, week + 1):
+    for seconds in (None, week, week + 1):
         asked = {"scopes": scopes, "expires_in": seconds}
         made = student.api("POST", "users/alice/tokens", json=asked)
         assert made.status_code == (400 if seconds == week + 1 else 201), seconds

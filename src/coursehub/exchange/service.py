@@ -275,8 +275,8 @@ class UnknownHandler(OpenHandler):
 class AssetHandler(StaticFileHandler):
     """The pages' own scripts and styles."""
 
-    def set_extra_headers(self, path: str) -> None:
-        """As with everything else."""
+    def set_default_headers(self) -> None:
+        """As with everything else, those that are not there too."""
         for name, value in (headers(POLICY) | self.settings["transport"]).items():
             self.set_header(name, value)
 

@@ -7,7 +7,7 @@ from jupyterhub.handlers.base import BaseHandler
 from tornado.routing import Matcher, Rule
 from tornado.web import Application, HTTPError, RequestHandler
 
-from coursehub.headers import cookie_options, headers, transport
+from coursehub.headers import COMMON, cookie_options, transport
 from coursehub.settings import Settings
 
 SIGNED_IN_DAYS = 7
@@ -29,10 +29,10 @@ def configure_browsers(c: Any, settings: Settings) -> None:
     c.JupyterHub.cookie_max_age_days = SIGNED_IN_DAYS
     c.JupyterHub.oauth_token_expires_in = SIGNED_IN_DAYS * 24 * 3600
     c.JupyterHub.token_expires_in_max_seconds = OWN_TOKEN_SECONDS
+    c.ClockedHub.policy = _policy(settings)
     c.JupyterHub.tornado_settings = {
         "cookie_options": cookie_options(https=settings.https),
-        "headers": headers(_policy(settings))
-        | transport(https=settings.https, names_below=bool(settings.subdomains)),
+        "headers": COMMON | transport(https=settings.https, names_below=bool(settings.subdomains)),
     }
 
 
@@ -83,6 +83,14 @@ class _ElsewhereHandler(RequestHandler):
         if self.request.method not in ("GET", "HEAD"):
             raise HTTPError(404)
         self.redirect(self.origin + str(self.request.uri))
+
+
+def set_policy(policy: str) -> None:
+    """Give all of the hub's pages this Content-Security-Policy, but those that have another.
+
+    Among JupyterHub's settings it would take the place of those, too.
+    """
+    BaseHandler.content_security_policy = property(lambda _handler: policy)
 
 
 def keep_to_own_name(application: Application, origin: str) -> None:

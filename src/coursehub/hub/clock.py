@@ -14,10 +14,10 @@ import docker
 from docker.errors import NotFound
 from jupyterhub import orm
 from jupyterhub.app import JupyterHub
-from traitlets import Float, List
+from traitlets import Float, List, Unicode
 
 from coursehub.errors import SpawnError
-from coursehub.hub.browsers import keep_to_own_name
+from coursehub.hub.browsers import keep_to_own_name, set_policy
 from coursehub.hub.gpus import GpuPool
 from coursehub.hub.leases import for_grading
 from coursehub.hub.networks import PROJECT, USER
@@ -41,6 +41,7 @@ class ClockedHub(JupyterHub):  # type: ignore[misc]
     first: Sequence[Beat] = List(help="Done once, before the hub looks for servers.").tag(
         config=True
     )
+    policy = Unicode("", help="Content-Security-Policy of pages without another.").tag(config=True)
     beat_seconds: float = Float(10, help="Rest between two rounds of beats.").tag(config=True)
 
     async def init_spawners(self) -> int:
@@ -52,6 +53,8 @@ class ClockedHub(JupyterHub):  # type: ignore[misc]
     def init_tornado_application(self) -> None:
         """Make the hub's pages, which are the hub's name's alone where others have their own."""
         super().init_tornado_application()
+        if self.policy:
+            set_policy(self.policy)
         if self.subdomain_host:
             keep_to_own_name(self.tornado_application, self.subdomain_host)
 
