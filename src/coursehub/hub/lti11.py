@@ -17,7 +17,7 @@ from ltiauthenticator.utils import convert_request_to_dict
 from tornado import web
 
 from coursehub.errors import SettingsError
-from coursehub.hub.lti import LmsAuthenticator, LmsHandler, not_listed
+from coursehub.hub.lms import LmsAuthenticator, LmsHandler, not_listed
 from coursehub.lti.launch import refusal
 
 REPEATABLE = timedelta(minutes=2)
