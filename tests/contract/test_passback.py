@@ -29,9 +29,10 @@ from coursehub.exchange.database import connect
 from coursehub.lti.courses import LmsCourse, LmsCourses
 from coursehub.lti.keys import Key, Keys
 from coursehub.lti.lineitems import LineItem
-from coursehub.lti.queue import LEASE, PARKED, SENT, WAITING, Queue, Row, Score
+from coursehub.lti.queue import PARKED, SENT, WAITING, Queue, Row, Score
 from coursehub.lti.scores import Sender, scores_url
 from coursehub.lti.services import Services as RealServices
+from coursehub.lti.turns import LEASE
 from tests.lti.linking import linked
 from tests.lti.services import (
     ERRORS,
@@ -221,7 +222,7 @@ def test_a_failure_is_tried_again_and_counted_once(
     row = one(sender)
     assert (row.state, row.tries) == (WAITING, 1)
     assert row.next_try and row.next_try > datetime.now(UTC)
-    assert sender.queue.retry() == 1
+    assert again(sender) == 1
     assert send(sender, score("alice", "7")) == 1
     assert given(lms, "alice") == [7]
 
@@ -254,7 +255,7 @@ def test_the_lms_is_left_alone_for_as_long_as_it_says(
     assert lms.trouble.seen == 1  # nothing more is asked of it
     send(sender, *(score(name, "7") for name in STUDENTS))
     assert lms.trouble.seen == 1
-    (pause,) = sender.queue.pauses(datetime.now(UTC)).values()
+    (pause,) = sender.turns.pauses(datetime.now(UTC)).values()
     left = (pause.until - datetime.now(UTC)).total_seconds()
     assert math.isclose(left, 120, abs_tol=15)
     assert "429" in pause.problem
@@ -293,7 +294,7 @@ def test_a_tool_that_gets_no_token_loses_no_score(sender: Sender, lms: Services)
     assert one(sender).state == WAITING
     assert "gives no access token" in (one(sender).problem or "")
     lms.granted = granted
-    sender.queue.retry()
+    again(sender)
     assert send(sender) == 1
 
 
@@ -346,7 +347,7 @@ def test_one_sender_has_the_turn_and_a_dead_ones_lease_ends(
     sender: Sender, course: LmsCourse, lms: Services
 ) -> None:
     dead = datetime.now(UTC) - LEASE + timedelta(seconds=0.5)
-    assert sender.queue._take(course.number, "dead", dead)
+    assert sender.turns._take(course.number, "dead", dead)
     assert send(sender, score("alice", "7")) == 0
     ends = time.monotonic() + 10
     while not send(sender, score("alice", "7")) and time.monotonic() < ends:
@@ -432,6 +433,12 @@ def test_without_a_linked_course_nothing_is_asked(tmp_path: Path, keys: Key) -> 
 HOWS = [*ERRORS, HANG_UP, LOSE_ANSWER]
 
 
+def again(sender: Sender) -> int:
+    """Try everything at once, as `passback retry` does."""
+    sender.turns.resume()
+    return sender.queue.retry()
+
+
 class Killed(BaseException):
     """The sender dies."""
 
@@ -465,7 +472,7 @@ class Deliveries(RuleBasedStateMachine):
     @rule(failures=st.lists(st.sampled_from([*HOWS, None]), max_size=6))
     def the_lms_fails(self, failures: list[object]) -> None:
         self.services.trouble = Trouble(1, chain(failures, repeat(None)))
-        self.sender.queue.retry()
+        again(self.sender)
         self.round()
 
     @rule()
@@ -479,7 +486,7 @@ class Deliveries(RuleBasedStateMachine):
         if not self.up:
             self.server.start()
         self.up = True
-        self.sender.queue.retry()
+        again(self.sender)
 
     @rule()
     def the_sender_dies_after_sending(self) -> None:
@@ -489,7 +496,7 @@ class Deliveries(RuleBasedStateMachine):
             raise Killed
 
         queue.sent = killed  # type: ignore[method-assign]
-        self.sender.queue.retry()
+        again(self.sender)
         self.round()
         self.sender.close()
         self.sender = Sender(self.engine, self.keys, private=True)
@@ -513,7 +520,7 @@ class Deliveries(RuleBasedStateMachine):
         self.the_lms_comes_back()
         self.services.trouble = Trouble()
         for _ in range(3):  # two looks within a millisecond are one
-            self.sender.queue.retry()
+            again(self.sender)
             self.round()
         shown = {
             (what, user.removeprefix("sub-")): message["scoreGiven"]

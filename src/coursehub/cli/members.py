@@ -153,7 +153,7 @@ def _show(changes: lms.Changes) -> None:
         typer.echo(f"{who}: left alone: {why}")
     if changes.accounts:
         count = len(changes.accounts)
-        typer.echo(f"{count} {'account' if count == 1 else 'accounts'} of the LMS become known")
+        typer.echo(f"{count} of the LMS's accounts will be known by whom they belong to")
 
 
 def _cells(columns: dict[str, str]) -> list[str]:

@@ -33,6 +33,7 @@ from coursehub.lti.keys import Keys
 from coursehub.lti.lineitems import LineItem
 from coursehub.lti.queue import PARKED, SENT, WAITING, Queue, Row, Score
 from coursehub.lti.scores import Sender
+from coursehub.lti.turns import Turns
 from coursehub.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,8 @@ class Passback:
     def __init__(self, settings: Settings, course_file: CourseFile) -> None:
         """Tell the LMS of the deployment of `settings`."""
         self.engine = connect(str(settings.database))
-        self.courses, self.queue = LmsCourses(self.engine), Queue(self.engine)
+        self.courses = LmsCourses(self.engine)
+        self.queue, self.turns = Queue(self.engine), Turns(self.engine)
         self._settings, self._file = settings, course_file
         self._roster = Roster(self.engine)
         self._sender = Sender(
@@ -201,7 +203,7 @@ def _rounds(settings: Settings, course_file: CourseFile, stopped: Event) -> None
                 look_at = datetime.now(UTC) + _LOOK if look else look_at
                 if count := passback.send(look=look, stopped=stopped):
                     log.info("the LMS took %d scores", count)
-                wait = min(wait, look_at - datetime.now(UTC), _until_next(passback.queue))
+                wait = min(wait, look_at - datetime.now(UTC), _until_next(passback))
         except SQLAlchemyError as error:
             log.error("a database does not answer, so the LMS is told later: %s", error)
         except Exception:
@@ -209,9 +211,9 @@ def _rounds(settings: Settings, course_file: CourseFile, stopped: Event) -> None
         stopped.wait(max(wait.total_seconds(), _SHORTEST))
 
 
-def _until_next(queue: Queue) -> timedelta:
-    now, at = datetime.now(UTC), queue.next_try()
-    pauses = queue.pauses(now).values()
+def _until_next(passback: Passback) -> timedelta:
+    now, at = datetime.now(UTC), passback.queue.next_try()
+    pauses = passback.turns.pauses(now).values()
     if at is None:
         return _LOOK
     return max([at, *(each.until for each in pauses)]) - now
@@ -237,7 +239,7 @@ def status(assignment: OfAssignment = None) -> None:
             console.print(_problems("Parked, until a newer score or `passback retry`", parked))
         if failed := [row for row in rows if row.state == WAITING and row.tries]:
             console.print(_problems("Tried again by itself", failed, passback.course))
-        for number, pause in passback.queue.pauses(now).items():
+        for number, pause in passback.turns.pauses(now).items():
             until = say_short(pause.until, passback.course)
             typer.echo(f"{titles.get(number, number)}: left alone until {until}: {pause.problem}")
         for name, who in sorted(passback.without_account().items()):
@@ -249,7 +251,9 @@ def status(assignment: OfAssignment = None) -> None:
 def retry(assignment: OfAssignment = None, student: OfStudent = None) -> None:
     """Try again what is parked, and at once what waits for its next try."""
     with one_line_errors():
-        count = _open().queue.retry(assignment, student)
+        passback = _open()
+        passback.turns.resume()
+        count = passback.queue.retry(assignment, student)
         typer.echo(f"{count} scores are tried again; the grader sends them within a minute")
 
 

@@ -5,30 +5,22 @@ whether or not the old one was sent, so that none is overtaken. What the LMS was
 the moment that was in the message: a sender that dies in between sends the same message again,
 which changes nothing there.
 
-One sender at a time has the turn for a course of an LMS. Where it dies its lease ends.
+Who may send them says `turns`.
 """
 
 import random
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from threading import Event, Thread
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, and_, case, func, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
-from coursehub.lti.tables import contexts, create_tables, passback, turns
+from coursehub.lti.tables import contexts, create_tables, passback
 
 WAITING, SENT, PARKED = "waiting", "sent", "parked"
 
-LEASE = timedelta(seconds=30)
-"""How long a sender that says nothing keeps the turn."""
-
-_RENEWALS = 5  # in the time of a lease
-_SURE = 10.0  # seconds since the last renewal; what is sent next still ends within the lease
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=2), timedelta(hours=1)
 _JITTER = 0.5
 
@@ -99,16 +91,8 @@ class Row:
         return self.context, self.assignment, self.username
 
 
-@dataclass(frozen=True)
-class Pause:
-    """Until when a course of an LMS is left alone, and why."""
-
-    until: datetime
-    problem: str
-
-
 class Queue:
-    """The tables `passback` and `passback_turns`."""
+    """The table `passback`."""
 
     def __init__(self, engine: Engine) -> None:
         """Work on the database behind `engine` (see `exchange.database.connect`)."""
@@ -150,32 +134,6 @@ class Queue:
 
     # Those who send them.
 
-    @contextmanager
-    def turn(self, context: int, who: str, now: datetime) -> Iterator["Turn | None"]:
-        """The turn to send to a course of an LMS, renewed while the context lasts.
-
-        Args:
-            context: Its number.
-            who: The sender, different from every other.
-            now: The time.
-
-        Yields:
-            None where another sender has it.
-        """
-        if not self._take(context, who, now):
-            yield None
-            return
-        over = Event()
-        turn = Turn(lambda: self._renew(context, who))
-        thread = Thread(target=self._keep, args=(turn, over), daemon=True)
-        thread.start()
-        try:
-            yield turn
-        finally:
-            over.set()
-            thread.join()
-            self._leave(context, who)
-
     def next(self, context: int, now: datetime) -> Row | None:
         """The oldest score that is to be sent now."""
         due = or_(passback.c.next_try.is_(None), passback.c.next_try <= now)
@@ -216,15 +174,6 @@ class Queue:
         parked = {"state": PARKED, "problem": problem, "next_try": None}
         self._write(row.key, parked, passback.c.at == row.at)
 
-    def pause(self, context: int, until: datetime, problem: str) -> None:
-        """Leave a course of an LMS alone for a while."""
-        with self._engine.begin() as connection:
-            connection.execute(
-                update(turns)
-                .where(turns.c.context == context)
-                .values(paused_until=until, problem=problem)
-            )
-
     # Everybody.
 
     def rows(self, context: int | None = None) -> list[Row]:
@@ -234,15 +183,6 @@ class Queue:
             query = query.where(passback.c.context == context)
         with self._engine.connect() as connection:
             return [_row(row) for row in connection.execute(query)]
-
-    def pauses(self, now: datetime) -> dict[int, Pause]:
-        """The courses of LMSs that are left alone now."""
-        query = select(turns).where(turns.c.paused_until > now)
-        with self._engine.connect() as connection:
-            return {
-                row.context: Pause(row.paused_until, row.problem)
-                for row in connection.execute(query)
-            }
 
     def next_try(self) -> datetime | None:
         """When something waits to be tried next; the past where it is now, None where nothing is.
@@ -256,7 +196,7 @@ class Queue:
             return connection.execute(query).scalar()
 
     def retry(self, assignment: str | None = None, username: str | None = None) -> int:
-        """Try again at once what is parked or in a pause; return how many.
+        """Try again at once what is parked or put off; return how many.
 
         Args:
             assignment: Only of this.
@@ -269,71 +209,11 @@ class Queue:
             which.append(passback.c.username == username)
         again = {"state": WAITING, "tries": 0, "next_try": None, "problem": None}
         with self._engine.begin() as connection:
-            connection.execute(update(turns).values(paused_until=None, problem=None))
             return connection.execute(update(passback).where(*which).values(again)).rowcount
-
-    # The turn.
-
-    def _take(self, context: int, who: str, now: datetime) -> bool:
-        mine = {"taken_by": who, "taken_until": now + LEASE}
-        free = or_(turns.c.taken_by.is_(None), turns.c.taken_until <= now)
-        try:
-            with self._engine.begin() as connection:
-                there = turns.c.context == context
-                if connection.execute(update(turns).where(there, free).values(mine)).rowcount:
-                    return True
-                if connection.execute(select(turns.c.context).where(there)).first():
-                    return False
-                connection.execute(insert(turns).values(context=context, **mine))
-        except IntegrityError:  # somebody else, at this very moment
-            return False
-        return True
-
-    def _renew(self, context: int, who: str) -> bool:
-        now = datetime.now(UTC)
-        mine = and_(turns.c.context == context, turns.c.taken_by == who, turns.c.taken_until > now)
-        with self._engine.begin() as connection:
-            longer = update(turns).where(mine).values(taken_until=now + LEASE)
-            return connection.execute(longer).rowcount == 1
-
-    def _leave(self, context: int, who: str) -> None:
-        mine = and_(turns.c.context == context, turns.c.taken_by == who)
-        with self._engine.begin() as connection:
-            nobody = {"taken_by": None, "taken_until": None}
-            connection.execute(update(turns).where(mine).values(nobody))
-
-    @staticmethod
-    def _keep(turn: "Turn", over: Event) -> None:
-        while not over.wait(LEASE.total_seconds() / _RENEWALS):
-            try:
-                turn.renew()
-            except SQLAlchemyError:  # a database that is away comes back, or another goes on
-                continue
 
     def _write(self, key: Key, values: dict[str, Any], *also: ColumnElement[bool]) -> None:
         with self._engine.begin() as connection:
             connection.execute(update(passback).where(_is(key), *also).values(values))
-
-
-class Turn:
-    """The turn of one sender, while it holds."""
-
-    def __init__(self, renew: Callable[[], bool]) -> None:
-        """Renew it by `renew`, which says whether it still was this sender's."""
-        self._renew = renew
-        self._renewed = time.monotonic()
-
-    def renew(self) -> bool:
-        """Keep it for another `LEASE`; say whether it still was this sender's."""
-        begun = time.monotonic()
-        held = self._renew()
-        if held:
-            self._renewed = begun
-        return held
-
-    def holds(self) -> bool:
-        """Whether it is this sender's now; the database is asked if that was long ago."""
-        return time.monotonic() - self._renewed < _SURE or self.renew()
 
 
 def _is(key: Key) -> ColumnElement[bool]:

@@ -14,9 +14,10 @@ from sqlalchemy import Engine
 from coursehub.errors import PassbackError, PlatformAway, PlatformRefused
 from coursehub.lti.courses import LmsCourse, LmsCourses
 from coursehub.lti.lineitems import LineItem, LineItems, number
-from coursehub.lti.queue import Queue, Row, Score, Turn
+from coursehub.lti.queue import Queue, Row, Score
 from coursehub.lti.services import Services
 from coursehub.lti.tokens import Signer
+from coursehub.lti.turns import Turn, Turns
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,8 @@ class Sender:
             comment: What stands beside every score, for its student.
             private: Whether an LMS may do without TLS.
         """
-        self.queue, self._courses = Queue(engine), LmsCourses(engine)
+        self.queue, self.turns = Queue(engine), Turns(engine)
+        self._courses = LmsCourses(engine)
         self._items = LineItems(engine)
         self._keys, self._comment, self._private = keys, comment, private
         self._who = secrets.token_hex(8)
@@ -75,12 +77,12 @@ class Sender:
             said: Told each row that was taken.
         """
         stopped = stopped or Event()
-        paused = self.queue.pauses(datetime.now(UTC))
+        paused = self.turns.pauses(datetime.now(UTC))
         count = 0
         for course in self._courses.all():
             if stopped.is_set():
                 break
-            with self.queue.turn(course.number, self._who, datetime.now(UTC)) as turn:
+            with self.turns.turn(course.number, self._who, datetime.now(UTC)) as turn:
                 if turn is None:
                     continue
                 if seen:
@@ -192,7 +194,7 @@ class Sender:
         if not pause:
             return False
         until = datetime.now(UTC) + timedelta(seconds=pause)
-        self.queue.pause(course.number, until, str(error))
+        self.turns.pause(course.number, until, str(error))
         return True
 
     def _of(self, course: LmsCourse) -> Services:
