@@ -1,5 +1,6 @@
 """The course pages as a student, a TA and an instructor see them, in Chromium."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,12 +8,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from coursehub.course.load import load_course
 from coursehub.exchange.exchange import Exchange
 from coursehub.hub.process import running_hub
 from tests.classroom import Classroom, course_in_week
 from tests.deployment import Deployment, prepare
 from tests.e2e.axe import is_accessible
 from tests.e2e.pages import SignIn, look
+from tests.pdfs import report
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 HOSTILE = "<p>Well done.</p><script>window.stolen = document.cookie || 'ran'</script>"
@@ -22,7 +25,9 @@ HOSTILE = "<p>Well done.</p><script>window.stolen = document.cookie || 'ran'</sc
 def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """The eighth week of a class of forty: two assignments given back, one graded, one open."""
     state = tmp_path_factory.mktemp("pages")
-    deployment = prepare(state, course_in_week(8, datetime.now(UTC).date()))
+    text = course_in_week(8, datetime.now(UTC).date())
+    # Students form teams on whatever day of the week this runs.
+    deployment = prepare(state, re.sub(r"(teams: {.*), until: [^}]*}", r"\1}", text))
     names = ["alice", "bob", "carol", *(f"student{index:02}" for index in range(37))]
     classroom = Classroom(deployment.settings, names)
     classroom.enrol()
@@ -129,6 +134,57 @@ def test_staff_answer_a_regrade_and_give_more_time(course: Deployment, browser: 
     expect(alice.locator("#assignment_5")).to_contain_text("This is your own deadline")
 
 
+def test_two_students_make_a_team_hand_in_a_report_and_get_a_score(
+    course: Deployment, browser: Browser
+) -> None:
+    url, dark = course.settings.bind_url, {**PHONE, "color_scheme": "dark"}
+    alice = SignIn.open(browser, url).arrive("alice").page
+    alice.get_by_role("link", name="Project", exact=True).click()
+    alice.get_by_label("Invite a student").fill("bobb")
+    alice.get_by_role("button", name="Invite").click()
+    expect(alice.get_by_role("alert")).to_contain_text("bobb is no student of this course")
+    expect(alice.get_by_label("Invite a student")).to_have_value("bobb")
+    look(alice, "page-project-refused")
+    alice.get_by_label("Invite a student").fill("bob")
+    alice.get_by_role("button", name="Invite").click()
+    expect(alice.get_by_text("Bob Tan (bob), invited, no answer yet")).to_be_visible()
+
+    bob = SignIn.open(browser, url, **dark).arrive("bob").page
+    expect(bob.get_by_text("You are invited")).to_be_visible()
+    bob.get_by_role("link", name="Project", exact=True).click()
+    bob.get_by_role("button", name="Accept").click()
+    expect(bob.get_by_text("You are in the team.")).to_be_visible()
+    bob.get_by_label("one PDF").set_input_files(
+        {"name": "ours.pdf", "mimeType": "application/pdf", "buffer": report(1)}
+    )
+    bob.get_by_role("button", name="Hand in").click()
+    expect(bob.get_by_text("Your report is handed in")).to_be_visible()
+    with bob.expect_download() as saved:
+        bob.get_by_role("link", name=re.compile(r"^Receipt \d+$")).click()
+    assert "handed in by: bob" in Path(saved.value.path()).read_text()
+    assert bob.evaluate("document.documentElement.scrollWidth") <= 390
+    look(bob, "page-project-phone-dark", whole=True)
+    is_accessible(bob)
+
+    tara = SignIn.open(browser, url, color_scheme="dark").arrive("tara").page
+    tara.get_by_role("link", name="Project", exact=True).click()
+    tara.get_by_role("link", name="Reports").click()
+    tara.get_by_role("link", name="Score the report of Team 1").click()
+    for criterion in load_course(course.settings.course).report.rubric:
+        tara.get_by_label(criterion.criterion).fill("8")
+    look(tara, "page-staff-score-dark")
+    is_accessible(tara)
+    tara.get_by_role("button", name="Keep my scores").click()
+    expect(tara.get_by_text("Your scores are kept.")).to_be_visible()
+
+    alice.get_by_role("link", name="Course page").click()
+    mark = alice.locator("section").filter(has=alice.get_by_role("heading", name="Mark so far"))
+    expect(mark).to_contain_text("32.0 of 40")
+    expect(mark).to_contain_text("80.0 %")
+    look(alice, "page-student-project", whole=True)
+    is_accessible(alice)
+
+
 STAFF_PAGES = {
     "overview": "",
     "class": "assignments/assignment_3",
@@ -136,6 +192,12 @@ STAFF_PAGES = {
     "edits": "assignments/assignment_1/edits",
     "feedback": "assignments/assignment_3/feedback",
     "similar": "assignments/assignment_1/similar",
+    "teams": "project",
+    "talks": "project/talks",
+    "reports": "project/reports",
+    "scores": "project/scores",
+    "score": "project/scores/report/1",
+    "marks": "project/marks",
     "clock": "clock",
     "gpus": "gpus",
     "journal": "journal",

@@ -317,7 +317,7 @@ def _own(teams: Sequence[Team], username: str) -> Team:
 
 def _enough(waiting: Sequence[int], free: Sequence[int]) -> None:
     if not waiting:
-        raise NotPossible("no team waits for a slot", remedy="Use `--anew` to draw all again")
+        raise NotPossible("no team waits for a slot", remedy="Take all slots back first (`--anew`)")
     if len(waiting) > len(free):
         raise NotPossible(
             f"{len(waiting)} teams wait, and {len(free)} slots are free",
