@@ -8,19 +8,16 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import pytest
-from nbgrader.api import Gradebook
 from playwright.sync_api import Browser, expect
 
 from coursehub.cli.compose import nbgrader_config
 from coursehub.grading import runner
-from coursehub.grading.presence import Open, note
 from coursehub.settings import CHECKOUT
 from tests.deployment import Deployment, deployed, open_course, password
 from tests.e2e.pages import CoursePage, Lab, SignIn, look
@@ -41,9 +38,7 @@ from tests.e2e.week import (
     opens_the_formgrader,
     reads_feedback,
     reads_the_decision,
-    reuses_a_comment,
     sees_the_visible_tests,
-    sees_who_has_it_open,
     shows_the_receipt,
     solves,
     stays_out_of_the_formgrader,
@@ -117,12 +112,6 @@ def test_a_hand_in_goes_to_the_staff_and_comes_back(course: Deployment, browser:
     stays_out_of_the_formgrader(alice)
     formgrader = opens_the_formgrader(tara)
     collects_and_autogrades(formgrader)
-    before = ["Say what a success would prove.", "Which attack did you try?"]
-    others_commented(course, [before[0], before[0], before[1]])
-    another_has_it_open(course)
-    formgrader.manual_grading(ASSIGNMENT)
-    reuses_a_comment(formgrader, before)
-    sees_who_has_it_open(formgrader, "Ines Ang")
     grades_by_hand(formgrader)
     decides_about_edits(formgrader)
     gives_feedback(formgrader)
@@ -131,27 +120,6 @@ def test_a_hand_in_goes_to_the_staff_and_comes_back(course: Deployment, browser:
     fetches_feedback(assignments)
     reads_feedback(alice)
     reads_the_decision(alice)
-
-
-def others_commented(course: Deployment, texts: list[str]) -> None:
-    """Other hand-ins of the gradebook, each with a comment on the written answer."""
-    settings = course.settings
-    with Gradebook(str(settings.gradebook), "cs5260") as gradebook:
-        for number, text in enumerate(texts):
-            gradebook.update_or_create_student(f"earlier{number}")
-            submission = gradebook.add_submission(ASSIGNMENT, f"earlier{number}")
-            comments = submission.notebooks[0].comments
-            next(each for each in comments if each.name == "a1_written").manual_comment = text
-        gradebook.db.commit()
-
-
-def another_has_it_open(course: Deployment) -> None:
-    """As the page says it that Ines has open at her own server."""
-    settings = course.settings
-    with Gradebook(str(settings.gradebook), "cs5260") as gradebook:
-        notebook = gradebook.find_submission(ASSIGNMENT, "alice").notebooks[0].id
-    opened = Open(notebook, ASSIGNMENT, "alice", "ines", "Ines Ang")
-    note(Path(str(settings.course_dir)), opened, time.time() + 600)
 
 
 def the_receipt_is_true(course: Deployment, path: str) -> None:

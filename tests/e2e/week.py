@@ -186,44 +186,6 @@ def grades_by_hand(formgrader: Formgrader) -> None:
     expect(formgrader.row("alice")).to_contain_text("98 / 100")
 
 
-def reuses_a_comment(formgrader: Formgrader, texts: list[str]) -> None:
-    """Without a mouse: the list is filtered, and the text comes where the cursor was."""
-    frame, keys = formgrader.frame, formgrader.page.keyboard
-    box = frame.locator("#a1_written-comment")
-    points = frame.locator("#a1_written").input_value()
-    with formgrader.page.expect_response(lambda answer: "comments_used" in answer.url):
-        box.focus()
-        keys.type("First. ")
-        keys.press("Alt+ArrowDown")
-    field = frame.get_by_role("combobox", name="Filter comments used before")
-    expect(field).to_be_focused()
-    options = frame.get_by_role("listbox").get_by_role("option")
-    expect(options).to_have_count(len(texts))
-    expect(options.first).to_contain_text(texts[0])
-    look(formgrader.page, "staff-comments-used")
-    keys.type(texts[1].split()[0].lower())
-    expect(options).to_have_count(1)
-    keys.press("Enter")
-    expect(box).to_be_focused()
-    assert box.input_value() == f"First. {texts[1]}"
-    assert frame.locator("#a1_written").input_value() == points
-    with formgrader.page.expect_response(lambda answer: "/api/comment/" in answer.url) as saved:
-        keys.press("Tab")
-    assert saved.value.ok and texts[1] in (saved.value.request.post_data or "")
-
-
-def sees_who_has_it_open(formgrader: Formgrader, name: str) -> None:
-    """On the page of the hand-in, and in both lists."""
-    told = formgrader.frame.locator(".coursehub-others")
-    expect(told).to_contain_text(f"{name} also has this hand-in open.")
-    formgrader.frame.get_by_role("link", name=ASSIGNMENT, exact=True).last.click()
-    submission = formgrader.frame.locator("#main-table tr").filter(has_text="Submission #1")
-    expect(submission).to_contain_text(f"open now: {name}")
-    look(formgrader.page, "staff-open-now")
-    formgrader.back_to_submissions(ASSIGNMENT)
-    expect(formgrader.row("alice")).to_contain_text(f"open now: {name}")
-
-
 def decides_about_edits(formgrader: Formgrader) -> None:
     formgrader.edits(ASSIGNMENT)
     form = formgrader.frame.locator("form").filter(has_text="(alice)")

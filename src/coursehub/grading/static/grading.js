@@ -44,9 +44,10 @@
     let picker = null;
 
     const close = () => {
-      if (!picker) return;
-      picker.remove();
-      picker = null;
+      const old = picker;
+      picker = null; // removing it takes the focus from its field, which closes it too
+      if (!old) return;
+      old.remove();
       button.setAttribute("aria-expanded", "false");
     };
 
@@ -132,6 +133,7 @@
       button.setAttribute("aria-expanded", "true");
       filter();
       field.focus();
+      picker.scrollIntoView({ block: "nearest" });
     };
 
     const open = async () => {
