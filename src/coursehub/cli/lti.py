@@ -154,7 +154,7 @@ def open_tool() -> Tool:
         connect(str(settings.database)),
         Path(str(settings.lti_keys)),
         lambda: load_course(settings.course),
-        settings.bind_url,
+        settings.public_url,
         private=settings.lti_private,
     )
 

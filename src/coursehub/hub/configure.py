@@ -78,7 +78,7 @@ def _oidc(c: Any, settings: Settings) -> None:
     ours.client_secret = settings.oidc_secret
     ours.login_service = settings.oidc_name
     ours.scope = settings.oidc_scopes.split()
-    ours.home = settings.bind_url.rstrip("/")
+    ours.home = settings.public_url
     ours.oauth_callback_url = f"{ours.home}/hub/oauth_callback"
     ours.claim, ours.match = settings.oidc_claim, settings.oidc_match
     ours.verified, ours.require = settings.oidc_verified, settings.oidc_required

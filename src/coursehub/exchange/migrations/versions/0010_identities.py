@@ -5,8 +5,8 @@ from sqlalchemy import Column, ForeignKey, String, UniqueConstraint
 
 from coursehub.instant import Instant
 
-revision = "0012"
-down_revision = "0011"
+revision = "0010"
+down_revision = "0009"
 
 
 def upgrade() -> None:

@@ -5,8 +5,8 @@ from sqlalchemy import Column, ForeignKey, Integer, String, Text
 
 from coursehub.instant import Instant
 
-revision = "0014"
-down_revision = "0013"
+revision = "0012"
+down_revision = "0011"
 
 
 def upgrade() -> None:

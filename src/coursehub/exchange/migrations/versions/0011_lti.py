@@ -14,8 +14,8 @@ from sqlalchemy import (
 
 from coursehub.instant import Instant
 
-revision = "0013"
-down_revision = "0012"
+revision = "0011"
+down_revision = "0010"
 
 
 def upgrade() -> None:

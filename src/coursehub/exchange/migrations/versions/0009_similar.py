@@ -5,7 +5,7 @@ from sqlalchemy import JSON, Boolean, Column, Float, Integer, String, Text
 
 from coursehub.instant import Instant
 
-revision = "0011"
+revision = "0009"
 down_revision = "0008"
 
 
