@@ -122,9 +122,11 @@ def prepare(state: Path, course: str, people: str = PEOPLE, **settings: object) 
 
 
 @contextmanager
-def deployed(state: Path, course: str, people: str = PEOPLE) -> Iterator[Deployment]:
+def deployed(
+    state: Path, course: str, people: str = PEOPLE, **settings: object
+) -> Iterator[Deployment]:
     """A running deployment; prints its log when the test fails."""
-    deployment = prepare(state, course, people)
+    deployment = prepare(state, course, people, **settings)
     try:
         with running_hub(deployment.settings):
             yield deployment

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ from jupyterhub.proxy import ConfigurableHTTPProxy
 from coursehub.hub.cull import culler_role, culler_service
 from coursehub.hub.proxy import QuietProxy
 from coursehub.hub.session import Session
+from coursehub.settings import CHECKOUT
 from tests.deployment import Deployment, deployed, open_course
 
 IDLE_SECONDS = 10
@@ -35,8 +37,20 @@ c.JupyterHubSingleUser.hub_activity_interval = 1
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A hub; no deadline is near."""
     course = open_course(7 * 86_400, now=datetime.now(UTC))
-    with deployed(tmp_path_factory.mktemp("hub"), course) as running:
+    site = site_with_quick_servers(tmp_path_factory.mktemp("site"))
+    with deployed(tmp_path_factory.mktemp("hub"), course, site=site) as running:
         yield running
+
+
+def site_with_quick_servers(folder: Path) -> Path:
+    """The project's files, but servers that report often: a home may not make them do so."""
+    for path in CHECKOUT.iterdir():
+        if path.name not in ("images", "var"):
+            (folder / path.name).symlink_to(path)
+    shutil.copytree(CHECKOUT / "images" / "lab", folder / "images" / "lab")
+    with (folder / "images" / "lab" / "student" / "jupyter_server_config.py").open("a") as config:
+        config.write(QUICK)
+    return folder
 
 
 @contextmanager
@@ -79,8 +93,6 @@ class Person:
         """Start the server."""
         self.name = name
         self.home = hub.settings.state / "homes" / name
-        (self.home / ".jupyter").mkdir(parents=True)
-        (self.home / ".jupyter" / "jupyter_server_config.py").write_text(QUICK)
         self.session: Session = hub.session(name)
         self.session.http.follow_redirects = True
         self.session.http.get("/hub/spawn")

@@ -91,7 +91,7 @@ def test_the_sign_in_page_needs_no_mouse(course: Deployment, browser: Browser) -
     look(door.page, "sign-in-keyboard")
     keys.press("Enter")
     course_page = CoursePage.arrive(door.page)
-    for _ in range(3):  # past the skip link and the course's name
+    for _ in range(4):  # past the skip link, the course's name and the project
         keys.press("Tab")
     expect(door.page.get_by_role("link", name="Open JupyterLab")).to_be_focused()
     keys.press("Enter")
