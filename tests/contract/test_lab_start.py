@@ -204,8 +204,8 @@ def test_the_server_answers_while_it_validates(tmp_path: Path) -> None:
         finally:
             go_on.touch()
         assert validating.result().json()["success"], validating.result().text
-        assert tests_of(server, "slow.ipynb") == {"tests": []}
-        assert "could not be run" in tests_of(server, "none.ipynb")["problem"]
+        assert visible_tests_of(server, "slow.ipynb") == {"tests": []}
+        assert "could not be run" in visible_tests_of(server, "none.ipynb")["problem"]
         tests = {
             "t1_test": "assert 1",
             "t1_test_2": "# Hidden.",
@@ -217,7 +217,7 @@ def test_the_server_answers_while_it_validates(tmp_path: Path) -> None:
             for name, text in tests.items()
         ]
         nbformat.write(new_notebook(cells=cells), home / "tests.ipynb")
-        assert tests_of(server, "tests.ipynb")["tests"] == [
+        assert visible_tests_of(server, "tests.ipynb")["tests"] == [
             {"name": "a1_t1_test", "task": "Task 1", "passed": True, "message": ""},
             {"name": "a1_t2_test", "task": "Task 2", "passed": False,
              "message": "AssertionError: two"},
@@ -225,7 +225,7 @@ def test_the_server_answers_while_it_validates(tmp_path: Path) -> None:
         ]  # fmt: skip
 
 
-def tests_of(server: Server, path: str) -> dict[str, Any]:
+def visible_tests_of(server: Server, path: str) -> dict[str, Any]:
     """What the look before handing in is told of a notebook's visible tests."""
     answer = server.http.post(
         "/user/alice/assignments/validate/tests",
