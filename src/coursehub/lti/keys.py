@@ -149,11 +149,11 @@ class _Lock:
         self._path = path
 
     def __enter__(self) -> None:
-        self._file = self._path.open("w")
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(self._file, fcntl.LOCK_EX)
 
     def __exit__(self, *_error: object) -> None:
-        self._file.close()
+        os.close(self._file)
 
 
 def _fresh() -> dict[str, dict[str, Any]]:
