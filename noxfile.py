@@ -44,5 +44,14 @@ def provision(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Every program that measures what is claimed about speed."""
-    for name in ("exchange", "spawn", "notebooks", "autograde", "pages", "passback"):
+    for name in (
+        "exchange",
+        "spawn",
+        "notebooks",
+        "autograde",
+        "pages",
+        "similar",
+        "login",
+        "passback",
+    ):
         session.run("python", "-m", f"bench.{name}")
