@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 _ENGINE_CALLS = 8  # at the same time; one thread, dockerspawner's way, lets a slow stop hold up all
 _OLDEST_API = "1.45"  # the first that mounts a folder of a volume; older ones mount all of it
-_NEWS_SECONDS = 0.5
 
 
 class ContainerSpawner(DockerSpawner):
@@ -228,10 +227,6 @@ class ContainerSpawner(DockerSpawner):
         state = container["State"]
         if state["Running"]:
             return None
-        if state["ExitCode"] == 137 and not state["OOMKilled"]:
-            # The engine hears of an end and of memory that was used up by ways of their own.
-            await asyncio.sleep(_NEWS_SECONDS)
-            state = (await self.get_object() or container)["State"]
         self.ended = why_ended(state, container["HostConfig"]["Memory"])
         return self.ended
 
