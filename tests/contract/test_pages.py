@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import update
 
 from coursehub import journal
+from coursehub.cli.project import open_project
 from coursehub.course.due import Action, Key
 from coursehub.exchange.clock import Clock
 from coursehub.exchange.database import connect, people
@@ -290,6 +291,20 @@ def test_staff_give_one_several_or_all_more_time(course: Deployment, reader: Som
     assert "your own deadline" not in reader("alice").text()
     ines.post("staff/extensions", "staff/extensions", all="yes", **filled)
     assert "your own deadline" in reader("alice").text()
+
+
+def test_a_team_gets_more_time_together(course: Deployment, reader: Somebody) -> None:
+    tara, form = reader("tara"), {"assignment": "assignment_5", "until": "2099-01-01T10:00"}
+    assert "members of a team" not in tara.text("staff/extensions")
+    pair = ["student01", "student02"]
+    now = datetime.now(UTC)
+    open_project(course.settings).fixes.create(pair, "tara", "both asked", now, "Owls")
+    done = tara.post(
+        "staff/extensions", "staff/extensions", who="bob", team="Owls", reason="a fair", **form
+    )
+    assert "3 students got more time" in done.text
+    given = {each.about for each in entries(course, did="extend") if each.why == "a fair"}
+    assert given == {"bob", *pair}
 
 
 @pytest.mark.parametrize(

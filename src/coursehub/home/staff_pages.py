@@ -204,7 +204,9 @@ class EditsHandler(StaffHandler):
 
 
 class ExtensionsHandler(StaffHandler):
-    """More time for one student, several or all."""
+    """More time for one student, several, a team or all."""
+
+    FIELDS = ("who", "team", "assignment", "until", "reason", "all")
 
     async def get(self) -> None:
         """Show the form, and what was granted."""
@@ -216,15 +218,13 @@ class ExtensionsHandler(StaffHandler):
     async def show_form(self, **filled: Any) -> None:
         """Show the form as it was filled."""
         granted = await self.ask(self.home.staffroom.journal, did="extend", limit=50)
-        form = {"who": "", "assignment": "", "until": "", "reason": "", "all": "", "problem": ""}
-        self.show("extensions.html", granted=granted, form=form | filled)
+        teams = sorted(set((await self.ask(self.home.staffroom.teams)).values()))
+        form = dict.fromkeys((*self.FIELDS, "problem"), "")
+        self.show("extensions.html", granted=granted, teams=teams, form=form | filled)
 
     async def post(self) -> None:
         """Grant it; what is wrong with it is said above the form, which keeps what was written."""
-        filled = {
-            name: self.get_body_argument(name, "")
-            for name in ("who", "assignment", "until", "reason", "all")
-        }
+        filled = {name: self.get_body_argument(name, "") for name in self.FIELDS}
         try:
             many = await self.ask(self._grant, filled)
         except (CourseHubError, Fault) as error:
@@ -237,9 +237,13 @@ class ExtensionsHandler(StaffHandler):
         room = self.home.staffroom
         everybody = [person.username for person in room.students()]
         named = [name for name in re.split(r"[\s,;]+", filled["who"].lower()) if name]
+        if filled["team"]:
+            named += [who for who, team in room.teams().items() if team == filled["team"]]
         whom = everybody if filled["all"] else list(dict.fromkeys(named))
         if not whom:
-            raise CourseHubError("nobody is named", remedy="Name students, or choose all of them")
+            raise CourseHubError(
+                "nobody is named", remedy="Name students, or choose a team or all of them"
+            )
         if strangers := sorted(set(whom) - set(everybody)):
             raise CourseHubError(
                 f"{', '.join(strangers)}: no student of that name", remedy="Check the spelling"
