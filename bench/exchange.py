@@ -44,9 +44,10 @@ from coursehub.errors import ServiceUnavailable
 from coursehub.exchange.client import Client
 from coursehub.exchange.database import connect
 from coursehub.exchange.exchange import Exchange
+from coursehub.exchange.person import COLUMNS
 from coursehub.exchange.protocol import HandInRecord
 from coursehub.exchange.receipts import verify
-from coursehub.exchange.roster import COLUMNS, Roster
+from coursehub.exchange.roster import Roster
 from coursehub.hub.process import running_hub
 from tests.deployment import Deployment, open_course, password, prepare
 

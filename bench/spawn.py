@@ -30,7 +30,7 @@ import httpx
 from docker.models.containers import Container
 from docker.models.networks import Network
 
-from coursehub.exchange.roster import COLUMNS
+from coursehub.exchange.person import COLUMNS
 from coursehub.hub.session import Session
 from coursehub.settings import load_settings
 from tests.compose import Composed, composed

@@ -12,7 +12,8 @@ from sqlalchemy import update
 
 from coursehub.errors import RosterError
 from coursehub.exchange.database import connect, people
-from coursehub.exchange.roster import COLUMNS, Extension, Person, Roster, read_csv
+from coursehub.exchange.person import COLUMNS, Person, read_csv
+from coursehub.exchange.roster import Extension, Roster
 
 HEADER = ",".join(COLUMNS) + "\n"
 ALICE = 'alice,A0100000J,"Wang, Wenjie",alice@example.edu,student\n'

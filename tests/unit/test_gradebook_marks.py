@@ -26,7 +26,8 @@ from coursehub.course.marks import Marks, State
 from coursehub.course.schedule import window
 from coursehub.errors import CourseHubError, NotFound
 from coursehub.exchange.database import connect
-from coursehub.exchange.roster import Person, Roster
+from coursehub.exchange.person import Person
+from coursehub.exchange.roster import Roster
 from coursehub.gradebook import export
 from coursehub.gradebook.history import (
     Excuse,

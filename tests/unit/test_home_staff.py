@@ -10,7 +10,7 @@ from coursehub.course.load import load_course
 from coursehub.course.model import EditPolicy
 from coursehub.course.schedule import window
 from coursehub.errors import CourseHubError
-from coursehub.exchange.roster import Person
+from coursehub.exchange.person import Person
 from coursehub.gradebook.standing import CellFigures, Edits, Found, Standing
 from coursehub.home import staff
 from coursehub.home.approval import before_feedback

@@ -6,8 +6,8 @@ from typing import Any
 
 from coursehub.course.load import load_course
 from coursehub.course.schedule import say, say_short, window
+from coursehub.exchange.person import Person
 from coursehub.exchange.protocol import VisibleTest, VisibleTests
-from coursehub.exchange.roster import Person
 from coursehub.gradebook.standing import CellScore, Edits, Found, Standing
 from coursehub.home import student
 from coursehub.home.regrades import Regrade

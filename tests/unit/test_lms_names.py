@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from coursehub.course.load import load_course
 from coursehub.exchange.lms.names import Names, Unmatched, lms_name
-from coursehub.exchange.roster import Person
+from coursehub.exchange.person import Person
 
 COURSE = load_course(Path(__file__).parents[2] / "course.yml")
 SECOND = COURSE.assignment("assignment_2")

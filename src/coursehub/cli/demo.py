@@ -34,7 +34,8 @@ from coursehub.errors import SpawnError
 from coursehub.exchange.client import Client
 from coursehub.exchange.deadlines import CourseFile
 from coursehub.exchange.exchange import Exchange
-from coursehub.exchange.roster import Extension, Person
+from coursehub.exchange.person import Person
+from coursehub.exchange.roster import Extension
 from coursehub.grading import runner
 from coursehub.grading.handin import as_bytes, fill, read_notebook, reference_answers
 from coursehub.hub.process import require_free_ports, running_hub

@@ -26,7 +26,8 @@ from coursehub.errors import CourseHubError, RosterError
 from coursehub.exchange.database import connect
 from coursehub.exchange.feedback import given_back
 from coursehub.exchange.ledger import Ledger
-from coursehub.exchange.roster import Person, Roster
+from coursehub.exchange.person import Person
+from coursehub.exchange.roster import Roster
 from coursehub.gradebook import export
 from coursehub.gradebook.history import Excuse, changes, excused, history, record_changes
 from coursehub.gradebook.history import excuse as write_excuse

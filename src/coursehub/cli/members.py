@@ -16,7 +16,8 @@ from rich.table import Table
 from coursehub.cli.course import one_line_errors
 from coursehub.errors import LtiError, RosterError
 from coursehub.exchange.database import connect
-from coursehub.exchange.roster import Roster, complaints
+from coursehub.exchange.person import complaints
+from coursehub.exchange.roster import Roster
 from coursehub.lti import members as lms
 from coursehub.lti.courses import LmsCourse, LmsCourses
 from coursehub.lti.keys import Keys

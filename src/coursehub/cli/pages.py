@@ -16,7 +16,7 @@ from coursehub.exchange.approval import FeedbackApproval, Unapproved
 from coursehub.exchange.clock import DECIDE, Clock
 from coursehub.exchange.exchange import Exchange
 from coursehub.exchange.ledger import HandIn
-from coursehub.exchange.roster import Person
+from coursehub.exchange.person import Person
 from coursehub.exchange.service import Pages
 from coursehub.gradebook.apart import DecisionsApart
 from coursehub.gradebook.standing import Scores

@@ -10,8 +10,9 @@ from coursehub.cli.course import one_line_errors
 from coursehub.errors import CourseHubError, SpawnError
 from coursehub.exchange.client import Client
 from coursehub.exchange.database import connect
+from coursehub.exchange.person import Person
 from coursehub.exchange.receipts import verify
-from coursehub.exchange.roster import Person, Roster
+from coursehub.exchange.roster import Roster
 from coursehub.hub.kernel import Kernel
 from coursehub.hub.session import Session
 from coursehub.settings import load_settings

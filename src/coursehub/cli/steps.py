@@ -225,7 +225,7 @@ class Steps:
         try:
             compare_again(self.settings, self.course, assignment.name, datetime.now(UTC))
         except Exception as error:
-            log.warning("%s: hand-ins were not compared: %s", assignment.name, error)
+            log.warning("%s: hand-ins were not compared: %s", assignment.name, error, exc_info=True)
 
     # What they look at.
 

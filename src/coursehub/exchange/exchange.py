@@ -14,8 +14,9 @@ from coursehub.exchange.deadlines import CourseFile, Deadlines
 from coursehub.exchange.desk import Desk
 from coursehub.exchange.ledger import HandIn, Ledger, StoredFile
 from coursehub.exchange.overview import note_fetch
+from coursehub.exchange.person import Person
 from coursehub.exchange.receipts import SigningKey
-from coursehub.exchange.roster import Extension, Person, Roster
+from coursehub.exchange.roster import Extension, Roster
 from coursehub.exchange.store import Store, nbgrader_timestamp
 from coursehub.exchange.visible import as_message
 from coursehub.settings import Settings

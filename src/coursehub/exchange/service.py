@@ -36,6 +36,7 @@ from coursehub.errors import (
     as_json,
 )
 from coursehub.exchange.exchange import Exchange, now
+from coursehub.exchange.person import Person
 from coursehub.exchange.protocol import (
     IDEMPOTENCY_HEADER,
     SERVICE_PREFIX,
@@ -43,7 +44,6 @@ from coursehub.exchange.protocol import (
     HandInRecord,
     read_files,
 )
-from coursehub.exchange.roster import Person
 from coursehub.headers import headers
 from coursehub.rate import Buckets, Rate, say_wait, whole_seconds
 

@@ -12,7 +12,7 @@ from coursehub.course.model import Course
 
 
 class Person(Protocol):
-    """A member of the course; `exchange.roster.Person` is one."""
+    """A member of the course; `exchange.person.Person` is one."""
 
     username: str
     number: str

@@ -20,7 +20,7 @@ from coursehub.exchange.ledger import HandIn
 from coursehub.exchange.lms.archive import Archive, Member
 from coursehub.exchange.lms.names import Match, Names
 from coursehub.exchange.lms.times import key_of
-from coursehub.exchange.roster import Person
+from coursehub.exchange.person import Person
 
 
 @dataclass(frozen=True)

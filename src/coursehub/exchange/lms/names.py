@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from coursehub.course.model import Assignment, Course
 from coursehub.errors import BadSubmission
-from coursehub.exchange.roster import Person
+from coursehub.exchange.person import Person
 
 # The student numbers of the syllabus: their first letter is small in file names.
 _NUMBER = re.compile(r"[A-Za-z]\d{7}[A-Za-z]")

@@ -19,7 +19,7 @@ from coursehub.exchange.intake import digest
 from coursehub.exchange.ledger import HandIn
 from coursehub.exchange.lms.names import lms_name
 from coursehub.exchange.lms.times import COLUMNS
-from coursehub.exchange.roster import Person
+from coursehub.exchange.person import Person
 
 TIMES = "times.csv"
 """End of the file beside it with the exact times, since archives keep them to two seconds."""
