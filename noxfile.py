@@ -51,7 +51,7 @@ def bench(session: nox.Session) -> None:
         "autograde",
         "pages",
         "similar",
-        "login",
         "passback",
+        "login",
     ):
         session.run("python", "-m", f"bench.{name}")

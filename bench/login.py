@@ -8,7 +8,7 @@ same cores. Half of the people come for the first time.
 
     python -m bench.login [LAUNCHES]
 
-Bars: no failure; within ten seconds, under 3 s at the 99th percentile.
+Bars: no failure; under 3 s at the 99th percentile, both ways.
 """
 
 import asyncio
@@ -45,6 +45,7 @@ def main() -> int:
     bars = {
         "no launch failed": figures["failed"] == 0,
         f"99 % of launches within {SPREAD:.0f} s under {P99_BAR:.0f} s": figures["p99"] < P99_BAR,
+        f"99 % of launches at once under {P99_BAR:.0f} s": figures["at_once_p99"] < P99_BAR,
     }
     print(json.dumps({"name": "login", "figures": figures, "bars": bars}))
     return 0 if all(bars.values()) else 1

@@ -33,7 +33,7 @@ _NO_XML = {0xFFFE: 0xFFFD, 0xFFFF: 0xFFFD}
 
 
 class Person(Protocol):
-    """A student as the tables name them; `exchange.roster.Person` is one."""
+    """A student as the tables name them; `exchange.person.Person` is one."""
 
     @property
     def username(self) -> str:
