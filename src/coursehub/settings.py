@@ -5,6 +5,7 @@ stands here is where things lie on this machine. `.env.example` documents the sa
 """
 
 import os
+import re
 import sys
 from ipaddress import ip_network
 from pathlib import Path
@@ -31,6 +32,18 @@ def own_programs_first() -> None:
     own = str(Path(sys.executable).parent)
     if own not in path.split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join((own, path))
+
+
+def size_of(text: str) -> int:
+    """Bytes of a size as it is written here, such as `10G` or `512M`; 0 for an empty text.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)B?", text.strip(), re.IGNORECASE)
+    if text.strip() and not found:
+        raise ValueError(f"{text!r} is no size such as 10G or 512M")
+    return int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " ")) if found else 0
 
 
 class Settings(BaseSettings):
@@ -178,6 +191,14 @@ class Settings(BaseSettings):
     staff_cpus: float = Field(
         2.0, gt=0, description="Cores a staff member's server may use at most."
     )
+    home_limit: str = Field(
+        "10G",
+        description="What a person's home may hold, such as 10G; empty: as much as the disk does. "
+        "Enforced where the disk has project quotas, else measured; see docs/storage.md.",
+    )
+    home_limits: str = Field(
+        "", description="Other limits for some, by commas, such as alice=20G,bob=15G."
+    )
     user_subnets: str = Field(
         "10.213.0.0/16",
         description="Range from which each server's own small network is taken.",
@@ -231,6 +252,20 @@ class Settings(BaseSettings):
         if name and (address.path.strip("/") or "*" in name):
             raise ValueError("is a name alone, without path and without *")
         return name.rstrip("/")
+
+    @field_validator("home_limit")
+    @classmethod
+    def _size(cls, text: str) -> str:
+        size_of(text)
+        return text.strip()
+
+    @field_validator("home_limits")
+    @classmethod
+    def _sizes(cls, text: str) -> str:
+        for name, size in _pairs(text):
+            if not name or not size_of(size):
+                raise ValueError(f"{name}={size} is no name with a size, such as alice=20G")
+        return text
 
     @field_validator("front_proxies")
     @classmethod
@@ -341,8 +376,11 @@ class Settings(BaseSettings):
     @property
     def oidc_required(self) -> dict[str, str]:
         """Claim -> the value that it must have."""
-        pairs = [each.partition("=") for each in self.oidc_require.split(",") if each.strip()]
-        return {name.strip(): value.strip() for name, _, value in pairs}
+        return dict(_pairs(self.oidc_require))
+
+    def home_limit_of(self, username: str) -> int:
+        """What this person's home may hold, in bytes; 0: no limit."""
+        return size_of(dict(_pairs(self.home_limits)).get(username, self.home_limit))
 
     @property
     def port(self) -> int:
@@ -410,6 +448,12 @@ class Settings(BaseSettings):
         proxy = f"http://{self.course_host or 'proxy'}:{PROXY_PORT}"
         base = proxy if self.form == "containers" else self.course_url
         return f"{base}/services/course/api/"
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """The pairs of `a=b, c=d`."""
+    pairs = [each.partition("=") for each in text.split(",") if each.strip()]
+    return [(name.strip(), value.strip()) for name, _, value in pairs]
 
 
 def load_settings(**overrides: object) -> Settings:

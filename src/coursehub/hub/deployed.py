@@ -11,6 +11,7 @@ from coursehub.hub.containers import ContainerSpawner
 from coursehub.hub.cull import culler_role, culler_service
 from coursehub.hub.devices import find_devices
 from coursehub.hub.gpus import GpuPool
+from coursehub.hub.homes import say_whether_enforced
 from coursehub.hub.leases import LeaseHistory
 from coursehub.hub.networks import Networks
 from coursehub.hub.pages import extra_handlers
@@ -105,6 +106,7 @@ def _servers(c: Any, settings: Settings, course: Course, networks: Networks) -> 
     c.ContainerSpawner.settings = settings
     c.ContainerSpawner.course_id = course.id
     c.ContainerSpawner.networks = networks
+    say_whether_enforced(settings)
 
 
 def _gpus(c: Any, settings: Settings, pool: GpuPool, profiles: Profiles) -> None:
