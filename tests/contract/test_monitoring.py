@@ -6,6 +6,7 @@ import os
 import re
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -400,6 +401,12 @@ def test_status_says_what_prometheus_says(
     said = capsys.readouterr().out
     assert "WRONG  The grader does not tell how it is." in said
     assert "See docs/operations.md#deadline-night" in said
+
+
+def test_status_needs_python_alone() -> None:
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT / "src")}
+    command = [sys.executable, "-S", "-m", "coursehub.status", "--help"]
+    assert subprocess.run(command, env=environment, check=False).returncode == 0
 
 
 def test_a_prometheus_that_does_not_answer_is_none(capsys: pytest.CaptureFixture[str]) -> None:
