@@ -294,10 +294,11 @@ def note(notes: Path, https: int, *what: str, broken: int = 0) -> int:
 
 
 def await_scrapes(prometheus: str) -> None:
-    """Wait until what is there was read twice, so that rules had something to look at."""
+    """Wait until what is there was read twice, and rules were looked at since."""
     deadline = time.monotonic() + 30
     targets = 'up{job=~"hub|course|node"}'
-    query = f"min(count_over_time({targets}[1h])) >= 2 and min({targets}) == 1"
+    seen = f"min(count_over_time({targets}[1h])) >= 2 and min({targets}) == 1"
+    query = f"{seen} and on() ALERTS{{alertname='GraderSilent'}}"
     while not ask(prometheus, "query", query=query)["result"]:
         assert time.monotonic() < deadline, ask(prometheus, "targets")
         time.sleep(0.2)

@@ -133,7 +133,9 @@ def test_the_machine_is_watched_and_nothing_is_wrong(site: Site) -> None:
     query = "http://127.0.0.1:9090/api/v1/query?query=up"
     found = json.loads(site.first.run("curl", "--silent", query))["data"]["result"]
     up = {each["metric"]["job"]: each["value"][1] for each in found}
-    assert up == dict.fromkeys(("hub", "course", "grader", "node", "prometheus", "alertmanager"), "1")
+    assert up == dict.fromkeys(
+        ("hub", "course", "grader", "node", "prometheus", "alertmanager"), "1"
+    )
     told = site.first.run("curl", "--silent", "http://127.0.0.1:9100/metrics")
     assert 'node_systemd_unit_state{name="coursehub-backup.service",state="failed"' in told
     for figure in ("coursehub_address_status 200", "coursehub_ledger_holds 1"):
@@ -200,7 +202,9 @@ def test_what_people_made_comes_back_on_another_machine(site: Site) -> None:
     verify = ["sh", "-c", "cat > /tmp/receipt && coursehub receipt verify /tmp/receipt"]
     assert ": true" in site.second.compose("exec", "-T", "course", *verify, text=receipt)
     assert alice(site.second, "comes-back").split() == ["kept", "1"]
-    tokens = {host.run("cat", "/etc/coursehub/monitoring/token") for host in (site.first, site.second)}
+    tokens = {
+        host.run("cat", "/etc/coursehub/monitoring/token") for host in (site.first, site.second)
+    }
     assert len(tokens) == 1  # Prometheus goes on reading the services' figures
 
 
