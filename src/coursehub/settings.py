@@ -20,7 +20,7 @@ from coursehub.errors import SettingsError
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 # Ports inside the containers of the deployed form; docker-compose.yml and images/ name them too.
-PROXY_PORT, PROXY_API_PORT, HUB_PORT, COURSE_PORT = 8000, 8001, 8081, 8082
+PROXY_PORT, PROXY_API_PORT, HUB_PORT, COURSE_PORT, METRICS_PORT = 8000, 8001, 8081, 8082, 8083
 
 WAYS = ("password", "oidc", "github", "lti13", "lti11")
 """Ways to sign in; `hub.signin` has the authenticator of each."""

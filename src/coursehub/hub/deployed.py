@@ -10,6 +10,7 @@ from coursehub.hub.clock import in_thread, remove_orphans, serve_grading, stop_e
 from coursehub.hub.containers import ContainerSpawner
 from coursehub.hub.cull import culler_role, culler_service
 from coursehub.hub.devices import find_devices
+from coursehub.hub.figures import metrics_role, metrics_service, tell_gpus
 from coursehub.hub.gpus import GpuPool
 from coursehub.hub.homes import say_whether_enforced
 from coursehub.hub.leases import LeaseHistory
@@ -63,8 +64,8 @@ def configure_deployed(
     if engine.pool:
         _gpus(c, settings, engine.pool, Profiles(engine.pool, settings, is_staff))
     _clock(c, settings, engine, surroundings)
-    c.JupyterHub.services.append(culler_service(settings))
-    c.JupyterHub.load_roles.append(culler_role())
+    c.JupyterHub.services += [culler_service(settings), metrics_service(settings)]
+    c.JupyterHub.load_roles += [culler_role(), metrics_role()]
     return {"url": settings.course_url, "api_token": settings.secret("course_token")}
 
 
@@ -122,5 +123,5 @@ def _clock(c: Any, settings: Settings, engine: Engine, surroundings: Surrounding
     beats = [remove_orphans(engine.client, settings), reconcile, in_thread(surroundings.tidy)]
     beats.append(serve_grading(engine.pool, surroundings.requests))
     if engine.pool:
-        beats.append(stop_expired(engine.pool))
+        beats += [stop_expired(engine.pool), tell_gpus(engine.pool)]
     c.ClockedHub.beats += beats

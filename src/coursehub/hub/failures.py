@@ -24,6 +24,9 @@ MEMORY_FLOOR = 512 * 1024**2
 
 MEMINFO = Path("/proc/meminfo")
 
+NOT_STARTED = "not started"
+"""The reason that the hub's figures give for such a failure."""
+
 _ENGINE = (
     "The container engine does not answer. Try again in a minute; if that does not help, tell staff"
 )
@@ -54,7 +57,7 @@ class NotStarted(SpawnException):
         Args:
             sentence: what the person reads, plain text.
         """
-        super().__init__(sentence, reason="not started", status_code=503)
+        super().__init__(sentence, reason=NOT_STARTED, status_code=503)
         self.jupyterhub_message = sentence
         self.jupyterhub_html_message = html.escape(sentence)
 
