@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
+from alembic.util import CommandError
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
@@ -82,6 +83,12 @@ def _upgrade(database: Database, settings: Settings) -> str:
             f"{error.name} is not installed here",
             key=database,
             remedy=f"Run `coursehub migrate {database}` where it is",
+        ) from error
+    except (CommandError, CalledProcessError) as error:
+        raise CourseHubError(
+            "its tables are not of this version, or an older one",
+            key=database,
+            remedy="Take them back with the newer version's `coursehub migrate --to`",
         ) from error
     except SQLAlchemyError as error:
         raise CourseHubError(
