@@ -43,7 +43,6 @@ logs: ## follow the log of all services
 	@$(COMPOSE) logs --follow --tail 100
 
 status: ## services, users' servers, GPUs, what waits to be graded
-	@$(COMPOSE) exec -T hub coursehub --version
 	@$(COMPOSE) ps --all --format 'table {{.Service}}\t{{.Status}}'
 	@docker ps $(OURS) --filter label=coursehub.user --format 'table {{.Label "coursehub.user"}}\t{{.Label "coursehub.role"}}\t{{.Label "coursehub.gpu"}}\t{{.Status}}'
 	@$(COMPOSE) exec -T hub coursehub gpus

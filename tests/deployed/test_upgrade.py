@@ -11,6 +11,7 @@ from uuid import uuid4
 import docker
 import pytest
 
+from coursehub.cli.smoke import await_open
 from coursehub.hub.kernel import Kernel
 from coursehub.settings import CHECKOUT
 from tests.compose import Composed, prepared
@@ -71,7 +72,7 @@ class Machine:
     def hand_in(self) -> int:
         """Alice hands in once more; how often she has."""
         with self.course.client("alice") as client:
-            client.hand_in("assignment_1", client.files("assignment_1"))
+            client.hand_in(assignment := await_open(client), client.files(assignment))
             return len(client.hand_ins().hand_ins)
 
     def version(self) -> str:

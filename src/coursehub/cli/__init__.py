@@ -36,6 +36,7 @@ PARTS = {
     "report": ("report",),
     "similar": ("similar",),
     "smoke": ("smoke",),
+    "warm_up": ("warm-up",),
 }
 """Module -> its commands, in the order of the help."""
 
