@@ -168,6 +168,11 @@ class Settings(BaseSettings):
         pattern=r"[a-z0-9][a-z0-9-]{0,30}",
         description="First part of the name of every container, network and volume.",
     )
+    version: str = Field(
+        "",
+        description="The version that is deployed, as `git describe` says it; whoever deploys sets "
+        "it.",
+    )
     secrets: Path | None = Field(
         None, description="Folder with one file a secret. Default: STATE/secrets."
     )

@@ -223,6 +223,14 @@ class Roster:
             rows = connection.execute(query.order_by(people.c.username))
             return [Person(*row) for row in rows]
 
+    def ways_in(self, username: str) -> tuple[bool, list[str]]:
+        """Whether somebody has a password here, and at which issuers an account that is linked."""
+        secret = select(people.c.password).where(people.c.username == username)
+        linked = select(identities.c.issuer).where(identities.c.username == username)
+        with self._engine.connect() as connection:
+            password = connection.execute(secret).scalar()
+            return bool(password), list(connection.execute(linked).scalars())
+
     def follow(
         self,
         added: Sequence[Mapping[str, str]],
