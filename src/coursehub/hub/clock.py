@@ -5,6 +5,7 @@ application, which runs the configured beats once it is up.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -70,19 +71,29 @@ def start_clock(hub: JupyterHub, beats: Sequence[Beat], seconds: float) -> async
     Args:
         hub: the running hub, which each beat is given.
         beats: what to do.
-        seconds: the rest between two rounds.
+        seconds: the rest between two rounds; longer after a long one, see `rest`.
     """
 
     async def tick() -> None:
         while True:
+            began = time.monotonic()
             for beat in beats:
                 try:
                     await beat(hub)
                 except Exception:
                     hub.log.exception("A periodic task failed; it is tried again.")
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(rest(seconds, time.monotonic() - began))
 
     return asyncio.create_task(tick())
+
+
+def rest(seconds: float, took: float) -> float:
+    """How long to rest after a round that took so long.
+
+    With thousands of servers, or an engine that is slow, a round takes seconds: it never takes
+    more than a tenth of the hub's time.
+    """
+    return max(seconds, 9 * took)
 
 
 def in_thread(work: Callable[[], object]) -> Beat:
@@ -151,7 +162,12 @@ def remove_orphans(client: docker.DockerClient, settings: Settings) -> Beat:
     async def beat(hub: JupyterHub) -> None:
         nonlocal suspects
         before, suspects = suspects, set()
-        for container in await asyncio.to_thread(_users_containers, client, settings):
+        containers = await asyncio.to_thread(_users_containers, client, settings)
+        # Almost all are known: the database is asked about the others alone.
+        known = _with_active_servers(hub) if containers else set()
+        for container in containers:
+            if container["Labels"][USER] in known:
+                continue
             spawner = _spawner(hub, container["Labels"][USER])
             if spawner is not None and spawner.active:
                 continue
@@ -172,6 +188,12 @@ def _users_containers(client: docker.DockerClient, settings: Settings) -> list[d
 def _remove(client: docker.DockerClient, container: str) -> None:
     with suppress(NotFound):
         client.api.remove_container(container, force=True, v=True)
+
+
+def _with_active_servers(hub: JupyterHub) -> set[str]:
+    """Names of whoever's default server starts, runs or stops; of what the hub has in memory."""
+    users = [user for user in list(hub.users.values()) if "" in user.spawners]
+    return {user.name for user in users if user.spawners[""].active}
 
 
 def _spawner(hub: JupyterHub, username: str) -> Any:

@@ -21,6 +21,8 @@ from coursehub.hub.proxy import QuietProxy
 from coursehub.hub.requests import GpuRequests
 from coursehub.settings import HUB_PORT, Settings
 
+_POLLS_A_SECOND = 20  # if everybody's server ran; each costs the hub some 3 ms
+
 
 class Surroundings(Protocol):
     """What the deployed form needs of the course's other parts; see `hub/jupyterhub_config.py`."""
@@ -58,6 +60,7 @@ def configure_deployed(
     _network(c, settings)
     _state(c, settings)
     _servers(c, settings, course, engine.networks)
+    c.ContainerSpawner.poll_interval = poll_seconds(len(people.everyone()))
     c.ContainerSpawner.is_staff = is_staff
     # traitlets copies methods together with their objects, functions not.
     c.ContainerSpawner.staff_environment = lambda name: surroundings.staff_environment(name)
@@ -108,6 +111,15 @@ def _servers(c: Any, settings: Settings, course: Course, networks: Networks) -> 
     c.ContainerSpawner.course_id = course.id
     c.ContainerSpawner.networks = networks
     say_whether_enforced(settings)
+
+
+def poll_seconds(people: int) -> int:
+    """How often the hub asks whether a server still runs, with so many people on the roster.
+
+    Each time it asks the engine about that one. Who opens a page of a server that ended is told at
+    once in any case.
+    """
+    return max(30, people // _POLLS_A_SECOND)
 
 
 def _gpus(c: Any, settings: Settings, pool: GpuPool, profiles: Profiles) -> None:

@@ -131,14 +131,17 @@ class Networks:
         )
 
     def _free_subnets(self) -> Iterator[IPv4Network]:
-        taken = [
+        taken = {
             subnet
             for network in self._client.networks.list()
             for pool in network.attrs["IPAM"]["Config"] or []
             if (subnet := ip_network(pool["Subnet"])).version == 4
-        ]
+        }
+        # Ours are as large as what is looked for: a look into a set, where each with each would
+        # take seconds once there are thousands.
+        others = [subnet for subnet in taken if subnet.prefixlen != PREFIX]
         for subnet in self._range.subnets(new_prefix=PREFIX):
-            if not any(subnet.overlaps(other) for other in taken):
+            if subnet not in taken and not any(subnet.overlaps(other) for other in others):
                 yield subnet
 
     def _complete(self, network: Network, services: list[Service]) -> None:
