@@ -182,6 +182,27 @@ class Settings(BaseSettings):
         "10.213.0.0/16",
         description="Range from which each server's own small network is taken.",
     )
+    swarm: bool = Field(
+        False,
+        description="Whether users' servers run on the machines of a Docker Swarm, of which this "
+        "one is a manager: students' on its workers, staff's here.",
+    )
+    swarm_encrypted: bool = Field(
+        True,
+        description="Whether what servers send from machine to machine is encrypted; false only "
+        "where the network between the machines is.",
+    )
+    swarm_fence_seconds: int = Field(
+        150,
+        ge=0,
+        description="How long a machine of the swarm must have been gone before somebody's server "
+        "that ran there starts elsewhere; by then it has stopped what it ran.",
+    )
+    shared: Path = Field(
+        Path("/srv/coursehub"),
+        description="With SWARM: folder of shared storage, at the same path on every machine; "
+        "homes, course and hand-ins lie in it.",
+    )
     internet: bool = Field(
         False,
         description="Whether servers reach the internet, through the egress proxy that refuses "
@@ -253,7 +274,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "state", "site", "course", "course_dir", "exchange", "signing_key", "lti_keys", "secrets",
-        "oidc_secret_file", "lti11_file",
+        "oidc_secret_file", "lti11_file", "shared",
     )  # fmt: skip
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
@@ -343,6 +364,11 @@ class Settings(BaseSettings):
         """Claim -> the value that it must have."""
         pairs = [each.partition("=") for each in self.oidc_require.split(",") if each.strip()]
         return {name.strip(): value.strip() for name, _, value in pairs}
+
+    @property
+    def homes(self) -> Path:
+        """With `swarm`: the folder with a folder for each home."""
+        return self.shared / "homes"
 
     @property
     def port(self) -> int:

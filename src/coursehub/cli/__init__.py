@@ -35,6 +35,7 @@ PARTS = {
     "report": ("report",),
     "similar": ("similar",),
     "smoke": ("smoke",),
+    "stack": ("stack",),
 }
 """Module -> its commands, in the order of the help."""
 
