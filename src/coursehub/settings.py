@@ -208,6 +208,27 @@ class Settings(BaseSettings):
         "10.213.0.0/16",
         description="Range from which each server's own small network is taken.",
     )
+    swarm: bool = Field(
+        False,
+        description="Whether users' servers run on the machines of a Docker Swarm, of which this "
+        "one is a manager: students' on its workers, staff's here.",
+    )
+    swarm_encrypted: bool = Field(
+        True,
+        description="Whether what servers send from machine to machine is encrypted; false only "
+        "where the network between the machines is.",
+    )
+    swarm_fence_seconds: int = Field(
+        150,
+        ge=0,
+        description="How long a machine of the swarm must have been gone before somebody's server "
+        "that ran there starts elsewhere; by then it has stopped what it ran.",
+    )
+    shared: Path = Field(
+        Path("/srv/coursehub"),
+        description="With SWARM: folder of shared storage, at the same path on every machine; "
+        "homes, course and hand-ins lie in it.",
+    )
     internet: bool = Field(
         False,
         description="Whether servers reach the internet, through the egress proxy that refuses "
@@ -293,7 +314,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "state", "site", "course", "course_dir", "exchange", "signing_key", "lti_keys", "secrets",
-        "oidc_secret_file", "lti11_file",
+        "oidc_secret_file", "lti11_file", "shared",
     )  # fmt: skip
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
@@ -386,6 +407,11 @@ class Settings(BaseSettings):
     def home_limit_of(self, username: str) -> int:
         """What this person's home may hold, in bytes; 0: no limit."""
         return size_of(dict(_pairs(self.home_limits)).get(username, self.home_limit))
+
+    @property
+    def homes(self) -> Path:
+        """With `swarm`: the folder with a folder for each home."""
+        return self.shared / "homes"
 
     @property
     def port(self) -> int:

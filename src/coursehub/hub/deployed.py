@@ -19,6 +19,7 @@ from coursehub.hub.pages import extra_handlers
 from coursehub.hub.profiles import Profiles
 from coursehub.hub.proxy import QuietProxy
 from coursehub.hub.requests import GpuRequests
+from coursehub.hub.services import ServiceSpawner
 from coursehub.settings import HUB_PORT, Settings
 
 _POLLS_A_SECOND = 20  # if everybody's server ran; each costs the hub some 3 ms
@@ -104,7 +105,7 @@ def _state(c: Any, settings: Settings) -> None:
 
 
 def _servers(c: Any, settings: Settings, course: Course, networks: Networks) -> None:
-    c.JupyterHub.spawner_class = ContainerSpawner
+    c.JupyterHub.spawner_class = ServiceSpawner if settings.swarm else ContainerSpawner
     # Servers wait their turn in `ContainerSpawner`, where people are told so.
     c.JupyterHub.concurrent_spawn_limit = 0
     c.ContainerSpawner.settings = settings
