@@ -151,6 +151,8 @@ def test_the_machine_is_watched_and_nothing_is_wrong(site: Site) -> None:
         assert figure in told
     said = site.first.run("make", "--directory", "/opt/coursehub/site", "status")
     assert "Prometheus watches.\nNothing is wrong." in said
+
+
 def test_who_guesses_from_elsewhere_locks_nobody_out(
     site: Site, engine: docker.DockerClient
 ) -> None:
