@@ -3,9 +3,11 @@
 import json
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from uuid import uuid4
 
@@ -33,7 +35,11 @@ class Site:
 
     admin: Admin
     first: Host
-    second: Host
+    boot_second: Callable[[], Host]
+
+    @cached_property
+    def second(self) -> Host:
+        return self.boot_second()
 
     def provision(self, host: Host, *options: str) -> Run:
         return self.admin.play("site.yml", host.name, *options, secrets=list(CANARIES.values()))
@@ -45,13 +51,16 @@ def site(
 ) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("admin")
     backups = f"backups-{uuid4().hex[:8]}"
-    with (
-        fresh_host(engine, RELEASE, backups) as first,
-        fresh_host(engine, RELEASE, backups) as second,
-    ):
-        admin = Admin(folder)
-        admin.write([first.name, second.name], *answers(folder))
-        yield Site(admin, first, second)
+    admin, given = Admin(folder), answers(folder)
+    with fresh_host(engine, RELEASE, backups) as first, ExitStack() as later:
+        admin.write([first], *given)
+
+        def boot_second() -> Host:
+            second = later.enter_context(fresh_host(engine, RELEASE, backups))
+            admin.write([first, second], *given)
+            return second
+
+        yield Site(admin, first, boot_second)
     engine.volumes.get(backups).remove()
 
 
@@ -142,6 +151,44 @@ def test_the_machine_is_watched_and_nothing_is_wrong(site: Site) -> None:
         assert figure in told
     said = site.first.run("make", "--directory", "/opt/coursehub/site", "status")
     assert "Prometheus watches.\nNothing is wrong." in said
+
+
+def test_who_guesses_from_elsewhere_locks_nobody_out(
+    site: Site, engine: docker.DockerClient
+) -> None:
+    """Behind Caddy the hub tells addresses apart, and believes nobody what they say of theirs."""
+    site.first.compose(
+        "exec", "-T", "course", "coursehub", "roster", "password", "bob", "--password", "right"
+    )
+    with neighbour(engine, site.first) as bob, neighbour(engine, site.first) as guesser:
+        assert bob.signs_in("right") == [302]
+        claimed = bob.host.address
+        assert guesser.signs_in("wrong", "12", claimed) == [403] * 10 + [429] * 2
+        assert bob.signs_in("right") == [302]
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """Somebody else on the network; see neighbour.py."""
+
+    host: Host
+
+    def signs_in(self, password: str, times: str = "1", *claimed: str) -> list[int]:
+        """Try so often to be bob; the status of each."""
+        program = (Path(__file__).parent / "neighbour.py").read_text()
+        said = self.host.run("python", "-", DOMAIN, "bob", password, times, *claimed, text=program)
+        return [int(line) for line in said.split()]
+
+
+@contextmanager
+def neighbour(engine: docker.DockerClient, host: Host) -> Iterator[Neighbour]:
+    container = engine.containers.run(
+        COURSE, ["sleep", "infinity"], detach=True, extra_hosts={DOMAIN: host.address}
+    )
+    try:
+        yield Neighbour(Host(container))
+    finally:
+        container.remove(force=True)
 
 
 def test_nothing_else_is_open_to_the_network(site: Site) -> None:
