@@ -7,7 +7,7 @@ DEMO := .demo
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .PHONY: demo demo-clean test test-notebooks test-provision lint bench lock up down logs status images \
-  provision restore
+  provision restore stack stack-networks
 
 demo: export COURSEHUB_STATE := $(abspath $(DEMO))
 demo: export COURSEHUB_COURSE := $(abspath $(DEMO))/course.yml
@@ -19,7 +19,8 @@ demo: $(VENV)/ready ## bring the course up on http://127.0.0.1:$(PORT), until Ct
 DOCKER_SOCKET ?= $(patsubst unix://%,%,$(or $(filter unix://%,$(DOCKER_HOST)),unix:///var/run/docker.sock))
 DOCKER_GROUP ?= $(shell stat -c %g $(DOCKER_SOCKET) 2>/dev/null)
 COMPOSE := DOCKER_SOCKET=$(DOCKER_SOCKET) DOCKER_GROUP=$(DOCKER_GROUP) docker compose
-OURS = --filter label=coursehub.project=$(shell $(COMPOSE) config --format json | sed -n 's/^  "name": "\(.*\)",/\1/p')
+PROJECT = $(shell $(COMPOSE) config --format json | sed -n 's/^  "name": "\(.*\)",/\1/p')
+OURS = --filter label=coursehub.project=$(PROJECT)
 
 up: images ## the deployed form: start it, or put what changed in force; nobody's server stops
 	@mkdir -p images/wheels
@@ -33,6 +34,7 @@ images: ## build all images of the deployed form
 down: ## stop everything, users' servers too; homes, hand-ins and grades stay
 	-@$(COMPOSE) stop hub
 	-@docker ps --all --quiet $(OURS) | xargs --no-run-if-empty docker rm --force >/dev/null
+	-@docker service ls --quiet $(OURS) 2>/dev/null | xargs --no-run-if-empty docker service rm >/dev/null
 	@$(COMPOSE) down --remove-orphans
 	-@docker network ls --quiet $(OURS) | xargs --no-run-if-empty docker network rm >/dev/null
 
@@ -54,6 +56,18 @@ provision: ansible/.venv/ready ## a bare machine becomes the course's; INVENTORY
 
 restore: ansible/.venv/ready ## put a backup in place of what a machine holds; ARGS="-e restore_snapshot=ID"
 	$(PLAY) restore.yml $(ARGS)
+
+# On the manager of a swarm, with docker-compose.swarm.yml in COMPOSE_FILE: docs/swarm.md.
+ENCRYPTED = $(if $(shell grep -i '^COURSEHUB_SWARM_ENCRYPTED=false' $(or $(ENV_FILE),.env)),,--opt=encrypted)
+
+stack: ## on a swarm's manager: what runs on the workers, started or brought up to date
+	@$(COMPOSE) --profile stack config --format json \
+	  | $(COMPOSE) --profile stack run --rm --no-deps -T grader coursehub stack > stack.json
+	docker stack deploy --detach=true --resolve-image=never --prune --compose-file=stack.json $(PROJECT)
+
+stack-networks: ## on a swarm's manager, once, before make up: the networks between the machines
+	docker network create --driver=overlay --attachable $(ENCRYPTED) --internal $(PROJECT)-grading
+	docker network create --driver=overlay --attachable $(ENCRYPTED) $(PROJECT)-lms
 
 demo-clean: ## remove everything the demo wrote
 	rm -rf $(DEMO)
