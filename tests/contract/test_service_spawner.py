@@ -5,6 +5,7 @@ What takes several machines is in tests/provision/test_swarm.py.
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,7 +57,9 @@ def swarm(engine: docker.DockerClient, images: None) -> Iterator[None]:
 
 @pytest.fixture
 def site(swarm: None, tmp_path: Path) -> Iterator[Site]:
-    (tmp_path / "homes").mkdir(mode=0o777)
+    for name in ("alice", "tara"):  # as the hub makes them, which has the user id of servers
+        (tmp_path / "homes" / name).mkdir(parents=True)
+        os.chown(tmp_path / "homes" / name, 1000, 1000)
     with spawning_site(tmp_path, swarm=True, swarm_encrypted=False, shared=tmp_path) as site:
         for name in ("proxy", "hub", "db"):
             site.service(name)
@@ -155,7 +158,7 @@ def test_a_restarted_hub_finds_it_again_and_a_home_outlives_it(site: Site) -> No
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"students": "node.role==worker"}, "No machine takes servers at the moment."),
+        ({"students": "node.labels.nosuch==1"}, "No machine takes servers at the moment."),
         ({"cmd": ["nosuchprogram"]}, "Your server ended with an error (exit code 127)."),
     ],
 )
@@ -176,5 +179,5 @@ def test_a_machine_without_the_storage_refuses_and_shows_no_empty_home(
     """The hub has made the home; the machine on which the server is to run does not see it."""
     monkeypatch.setattr(ServiceSpawner, "_make_home", lambda self: None)
     with pytest.raises(NotStarted) as failure:
-        asyncio.run(own(site, "alice").start())
+        asyncio.run(own(site, "bob").start())
     assert "Your home is not to be had on the machine" in failure.value.jupyterhub_message
