@@ -1,4 +1,4 @@
-"""ServiceSpawner on a real swarm, of this one machine: what a server is there, how it comes and goes.
+"""ServiceSpawner on a real swarm, such as one of this machine alone: what a server is there.
 
 What takes several machines is in tests/provision/test_swarm.py.
 """
