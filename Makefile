@@ -7,7 +7,7 @@ DEMO := .demo
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .PHONY: demo demo-clean test test-notebooks test-provision lint bench lock up down logs status images \
-  provision restore rollback version
+  provision restore rollback version stack stack-networks
 
 demo: export COURSEHUB_STATE := $(abspath $(DEMO))
 demo: export COURSEHUB_COURSE := $(abspath $(DEMO))/course.yml
@@ -20,7 +20,8 @@ DOCKER_SOCKET ?= $(patsubst unix://%,%,$(or $(filter unix://%,$(DOCKER_HOST)),un
 DOCKER_GROUP ?= $(shell stat -c %g $(DOCKER_SOCKET) 2>/dev/null)
 ENGINE := DOCKER_SOCKET=$(DOCKER_SOCKET) DOCKER_GROUP=$(DOCKER_GROUP)
 COMPOSE := $(ENGINE) docker compose
-OURS = --filter label=coursehub.project=$(shell $(COMPOSE) config --format json | sed -n 's/^  "name": "\(.*\)",/\1/p')
+PROJECT = $(shell $(COMPOSE) config --format json | sed -n 's/^  "name": "\(.*\)",/\1/p')
+OURS = --filter label=coursehub.project=$(PROJECT)
 
 # What is deployed, as `coursehub --version` says it.
 export COURSEHUB_VERSION ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)-$(shell git describe --tags --always --dirty 2>/dev/null)
@@ -37,6 +38,7 @@ images: ## build all images of the deployed form
 down: ## stop everything, users' servers too; homes, hand-ins and grades stay
 	-@$(COMPOSE) stop hub
 	-@docker ps --all --quiet $(OURS) | xargs --no-run-if-empty docker rm --force >/dev/null
+	-@docker service ls --quiet $(OURS) 2>/dev/null | xargs --no-run-if-empty docker service rm >/dev/null
 	@$(COMPOSE) down --remove-orphans
 	-@docker network ls --quiet $(OURS) | xargs --no-run-if-empty docker network rm >/dev/null
 
@@ -61,6 +63,17 @@ rollback: ansible/.venv/ready ## the version before, with all that was handed in
 
 version: ## what this checkout is called
 	@echo $(COURSEHUB_VERSION)
+# On the manager of a swarm, with docker-compose.swarm.yml in COMPOSE_FILE: docs/swarm.md.
+ENCRYPTED = $(if $(shell grep -i '^COURSEHUB_SWARM_ENCRYPTED=false' $(or $(ENV_FILE),.env)),,--opt=encrypted)
+
+stack: ## on a swarm's manager: what runs on the workers, started or brought up to date
+	@$(COMPOSE) --profile stack config --format json \
+	  | $(COMPOSE) --profile stack run --rm --no-deps -T grader coursehub stack > stack.json
+	docker stack deploy --detach=true --resolve-image=never --prune --compose-file=stack.json $(PROJECT)
+
+stack-networks: ## on a swarm's manager, once, before make up: the networks between the machines
+	docker network create --driver=overlay --attachable $(ENCRYPTED) --internal $(PROJECT)-grading
+	docker network create --driver=overlay --attachable $(ENCRYPTED) $(PROJECT)-lms
 
 demo-clean: ## remove everything the demo wrote
 	rm -rf $(DEMO)
