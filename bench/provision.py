@@ -30,7 +30,7 @@ def main() -> int:
         build_images(engine)
         with fresh_host(engine, RELEASE) as warm, fresh_host(engine, RELEASE) as host:
             admin = Admin(Path(folder))
-            admin.write([warm.name, host.name], *answers(Path(folder)))
+            admin.write([warm, host], *answers(Path(folder)))
             admin.play("site.yml", warm.name, "--tags", "base,docker,firewall,tls,backup")
             first = say("from nothing", admin.play("site.yml", host.name))
             second = say("again", admin.play("site.yml", host.name))

@@ -14,8 +14,8 @@ import docker
 from coursehub.settings import CHECKOUT
 from tests import apt
 
-BASE = "debian:bookworm-slim"
 RELEASE = "bookworm"
+BASE = f"debian:{RELEASE}-slim"
 WHEELS = CHECKOUT / "images" / "wheels"
 BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 PARTS = ("hub", "course", "grader", "proxy", "db", "egress", "student", "student-gpu", "staff")
@@ -46,21 +46,26 @@ def build_images(engine: docker.DockerClient) -> None:
     _say(f"all {len(PARTS)} ready after {time.monotonic() - start:.0f} s")
 
 
-def ensure_base_image(engine: docker.DockerClient) -> None:
-    """Have `BASE` on the engine: found, made from Debian's packages, or pulled.
+def ensure_base_image(engine: docker.DockerClient, release: str = RELEASE) -> str:
+    """Have a release of Debian on the engine: found, made from Debian's packages, or pulled.
+
+    Returns:
+        The image's name, `BASE` for the release of all images.
 
     Raises:
         RuntimeError: with every reason, when none of these is possible.
     """
-    if engine.images.list(BASE):
-        return
+    name = f"debian:{release}-slim"
+    if engine.images.list(name):
+        return name
     reasons = []
     for way in (_make_base_image, _pull_base_image):
         try:
-            return way()
+            way(name, release)
+            return name
         except (RuntimeError, subprocess.SubprocessError) as error:
             reasons.append(str(error))
-    raise RuntimeError(f"no {BASE}; remedy: docker pull {BASE}\n" + "\n".join(reasons))
+    raise RuntimeError(f"no {name}; remedy: docker pull {name}\n" + "\n".join(reasons))
 
 
 def locked(name: str) -> str:
@@ -70,24 +75,24 @@ def locked(name: str) -> str:
     return versions[re.sub(r"[-_.]+", "-", name).lower()]
 
 
-def _make_base_image() -> None:
+def _make_base_image(name: str, release: str) -> None:
     """The release, minimal and with its updates, from where this machine gets its packages."""
     if not shutil.which("mmdebstrap"):
         apt.install(["mmdebstrap"])
-    lines = {each.line() for each in apt.suites(f"{RELEASE}*")}
-    if not lines:
-        lines = {each.line(RELEASE) for each in apt.suites(apt.own_release())}
-    _say(f"making {BASE} from Debian's packages (half a minute, once)")
+    lines = {each.line() for each in apt.suites(f"{release}*")}
+    if not lines and (own := apt.own_release()):
+        lines = {each.line(each.suite.replace(own, release)) for each in apt.suites(f"{own}*")}
+    _say(f"making {name} from Debian's packages (half a minute, once)")
     with TemporaryDirectory(prefix="base-") as folder:
         tarball = str(Path(folder, "base.tar"))
-        command = ["mmdebstrap", "--quiet", "--variant=minbase", *SLIM, RELEASE, tarball]
+        command = ["mmdebstrap", "--quiet", "--variant=minbase", *SLIM, release, tarball]
         _run([*command, *sorted(lines)])
-        _run(["docker", "import", "--change", 'CMD ["bash"]', tarball, BASE])
+        _run(["docker", "import", "--change", 'CMD ["bash"]', tarball, name])
 
 
-def _pull_base_image() -> None:
-    _say(f"pulling {BASE}")
-    _run(["docker", "pull", "--quiet", BASE], timeout=PULL_SECONDS)
+def _pull_base_image(name: str, _release: str) -> None:
+    _say(f"pulling {name}")
+    _run(["docker", "pull", "--quiet", name], timeout=PULL_SECONDS)
 
 
 def _fetch_wheel() -> None:

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from coursehub.settings import CHECKOUT
+from tests.provision.hosts import Host
 
 ANSIBLE = CHECKOUT / "ansible"
+TO_STRANGERS = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
 VENV = Path(os.environ.get("COURSEHUB_ANSIBLE", ANSIBLE / ".venv"))
 
 
@@ -45,11 +47,21 @@ class Admin:
     folder: Path
 
     def write(
-        self, hosts: Sequence[str], variables: dict[str, object], secrets: dict[str, str]
+        self, hosts: Sequence[Host], variables: dict[str, object], secrets: dict[str, str]
     ) -> None:
-        """Write the inventory, and the vault with the secrets in it."""
-        reach = {"ansible_connection": "community.docker.docker"}
-        inventory = {"coursehub": {"hosts": {name: reach for name in hosts}, "vars": variables}}
+        """Write the inventory, and the vault with the secrets in it; be let in by ssh."""
+        key = self.folder / "key"
+        if not key.exists():
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+        for host in hosts:
+            host.let_in(key.with_suffix(".pub").read_text())
+        reach = {
+            "ansible_user": "root",
+            "ansible_ssh_private_key_file": str(key),
+            "ansible_ssh_common_args": TO_STRANGERS,
+        }
+        machines = {host.name: reach | {"ansible_host": host.address} for host in hosts}
+        inventory = {"coursehub": {"hosts": machines, "vars": variables}}
         (self.folder / "inventory.json").write_text(json.dumps(inventory))
         (self.folder / "vault-password").write_text("what opens the vault\n")
         (self.folder / "vault.yml").write_text(json.dumps(secrets))

@@ -3,9 +3,11 @@
 import json
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,6 +24,7 @@ pytestmark = pytest.mark.timeout(2700)  # a machine from nothing, beside whateve
 DOMAIN = "hub.example.edu"
 RELEASE = "trixie"
 COURSE = "coursehub/course:latest"
+MONITORING = (9090, 9093, 9100, 9181, 9182, 9183)
 # Secrets that are found wherever they end up.
 CANARIES = {name: f"canary-{name}-{uuid4().hex}" for name in ("backup", "token", "environment")}
 
@@ -32,7 +35,11 @@ class Site:
 
     admin: Admin
     first: Host
-    second: Host
+    boot_second: Callable[[], Host]
+
+    @cached_property
+    def second(self) -> Host:
+        return self.boot_second()
 
     def provision(self, host: Host, *options: str) -> Run:
         return self.admin.play("site.yml", host.name, *options, secrets=list(CANARIES.values()))
@@ -44,13 +51,16 @@ def site(
 ) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("admin")
     backups = f"backups-{uuid4().hex[:8]}"
-    with (
-        fresh_host(engine, RELEASE, backups) as first,
-        fresh_host(engine, RELEASE, backups) as second,
-    ):
-        admin = Admin(folder)
-        admin.write([first.name, second.name], *answers(folder))
-        yield Site(admin, first, second)
+    admin, given = Admin(folder), answers(folder)
+    with fresh_host(engine, RELEASE, backups) as first, ExitStack() as later:
+        admin.write([first], *given)
+
+        def boot_second() -> Host:
+            second = later.enter_context(fresh_host(engine, RELEASE, backups))
+            admin.write([first, second], *given)
+            return second
+
+        yield Site(admin, first, boot_second)
     engine.volumes.get(backups).remove()
 
 
@@ -127,16 +137,70 @@ def test_the_address_answers_with_the_universitys_certificate(site: Site) -> Non
     assert "strict-transport-security" in answer.lower()
 
 
+def test_the_machine_is_watched_and_nothing_is_wrong(site: Site) -> None:
+    site.first.run("systemctl", "start", "coursehub-ledger", "coursehub-look")
+    query = "http://127.0.0.1:9090/api/v1/query?query=up"
+    found = json.loads(site.first.run("curl", "--silent", query))["data"]["result"]
+    up = {each["metric"]["job"]: each["value"][1] for each in found}
+    assert up == dict.fromkeys(
+        ("hub", "course", "grader", "node", "prometheus", "alertmanager"), "1"
+    )
+    told = site.first.run("curl", "--silent", "http://127.0.0.1:9100/metrics")
+    assert 'node_systemd_unit_state{name="coursehub-backup.service",state="failed"' in told
+    for figure in ("coursehub_address_status 200", "coursehub_ledger_holds 1"):
+        assert figure in told
+    said = site.first.run("make", "--directory", "/opt/coursehub/site", "status")
+    assert "Prometheus watches.\nNothing is wrong." in said
+
+
+def test_who_guesses_from_elsewhere_locks_nobody_out(
+    site: Site, engine: docker.DockerClient
+) -> None:
+    """Behind Caddy the hub tells addresses apart, and believes nobody what they say of theirs."""
+    site.first.compose(
+        "exec", "-T", "course", "coursehub", "roster", "password", "bob", "--password", "right"
+    )
+    with neighbour(engine, site.first) as bob, neighbour(engine, site.first) as guesser:
+        assert bob.signs_in("right") == [302]
+        claimed = bob.host.address
+        assert guesser.signs_in("wrong", "12", claimed) == [403] * 10 + [429] * 2
+        assert bob.signs_in("right") == [302]
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """Somebody else on the network; see neighbour.py."""
+
+    host: Host
+
+    def signs_in(self, password: str, times: str = "1", *claimed: str) -> list[int]:
+        """Try so often to be bob; the status of each."""
+        program = (Path(__file__).parent / "neighbour.py").read_text()
+        said = self.host.run("python", "-", DOMAIN, "bob", password, times, *claimed, text=program)
+        return [int(line) for line in said.split()]
+
+
+@contextmanager
+def neighbour(engine: docker.DockerClient, host: Host) -> Iterator[Neighbour]:
+    container = engine.containers.run(
+        COURSE, ["sleep", "infinity"], detach=True, extra_hosts={DOMAIN: host.address}
+    )
+    try:
+        yield Neighbour(Host(container))
+    finally:
+        container.remove(force=True)
+
+
 def test_nothing_else_is_open_to_the_network(site: Site) -> None:
     """A server of somebody's on the machine, and a port that a container publishes."""
-    site.first.serve(9100)
+    site.first.serve(9150)
     site.first.run(
         "docker", "run", "--detach", "--name=published", "--publish=9200:8000", COURSE,
         "python", "-m", "http.server", "8000",
     )  # fmt: skip
     site.first.await_answer(9200)
     try:
-        ports = (22, 80, 443, 2019, 8000, 9100, 9200)
+        ports = (22, 80, 443, 2019, 8000, 9150, 9200, *MONITORING)
         found = [port for port in ports if site.second.reaches(site.first.address, port)]
         assert found == [22, 80, 443]
     finally:
@@ -158,7 +222,8 @@ def test_containers_reach_public_addresses_alone(site: Site) -> None:
 
 
 def test_secrets_are_in_no_file_that_others_read_and_in_no_image(site: Site) -> None:
-    secrets = list(CANARIES.values())
+    token = site.first.run("cat", "/etc/coursehub/monitoring/token")
+    secrets = [*CANARIES.values(), token]
     assert site.first.holders(secrets, "/", "/run", "/tmp", "-xdev", "-perm", "/o=r") == []
     assert site.first.holders(secrets, "/var/lib/docker/overlay2", "-xdev") == []
     assert "/etc/caddy/tls/key.pem" in site.first.holders(secrets, "/etc")  # they would be found
@@ -174,6 +239,8 @@ def test_what_people_made_comes_back_on_another_machine(site: Site) -> None:
     receipt = alice(site.first, "works")
     assert "handed in by: alice" in receipt
     site.first.run("systemctl", "start", "coursehub-backup")
+    notes = site.first.run("cat", "/var/lib/prometheus/node-exporter/coursehub-backup.prom")
+    assert "coursehub_backup_time_seconds 1" in notes
     site.provision(site.second, "--extra-vars", json.dumps({"coursehub_smoke": False}))
     restored = site.admin.play("restore.yml", site.second.name, secrets=list(CANARIES.values()))
     assert not restored.leaks
@@ -182,6 +249,10 @@ def test_what_people_made_comes_back_on_another_machine(site: Site) -> None:
     verify = ["sh", "-c", "cat > /tmp/receipt && coursehub receipt verify /tmp/receipt"]
     assert ": true" in site.second.compose("exec", "-T", "course", *verify, text=receipt)
     assert alice(site.second, "comes-back").split() == ["kept", "1"]
+    tokens = {
+        host.run("cat", "/etc/coursehub/monitoring/token") for host in (site.first, site.second)
+    }
+    assert len(tokens) == 1  # Prometheus goes on reading the services' figures
 
 
 def alice(host: Host, does: str) -> str:

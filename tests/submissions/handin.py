@@ -20,6 +20,7 @@ edits
 """
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,14 @@ def expectation(case: Path) -> dict[str, Any]:
     return yaml.safe_load((case / "expect.yml").read_text(encoding="utf-8"))
 
 
-def hand_in(case: Path, source: Path, release: Path, solutions: Path, place: Path) -> Path:
+def hand_in(
+    case: Sequence[Path], source: Path, release: Path, solutions: Path, place: Path
+) -> Path:
     """Write a case's hand-in to a new folder, and return it.
 
     Args:
-        case: the case's folder.
+        case: the case's folders; no two of them have a file of the same name, and they are of one
+            kind.
         source: the instructor's version.
         release: the students' version.
         solutions: the solved modules; need not exist.
@@ -51,12 +55,13 @@ def hand_in(case: Path, source: Path, release: Path, solutions: Path, place: Pat
     """
     shutil.copytree(release, place)
     notebook = read_notebook(release)
+    expect = expectation(case[0])
     answers, modules = _answers(case, notebook, source)
-    if expectation(case)["kind"] != "untouched":
+    if expect["kind"] != "untouched":
         for module in [*solutions.glob("*.py"), *modules]:
             shutil.copy(module, place)
-        fill(notebook, _reference(case, source) | answers)
-    for edit in expectation(case).get("edits", []):
+        fill(notebook, _reference(expect["kind"], source) | answers)
+    for edit in expect.get("edits", []):
         apply_edit(notebook, edit)
     nbformat.write(notebook, place / f"{source.name}.ipynb")
     return place
@@ -74,20 +79,22 @@ def apply_edit(notebook: NotebookNode, edit: dict[str, str]) -> None:
         del notebook.cells[index]
 
 
-def _reference(case: Path, source: Path) -> dict[str, str]:
+def _reference(kind: str, source: Path) -> dict[str, str]:
     """The reference answers; those graded by hand cost time, and only the reference gives them."""
     notebook = read_notebook(source)
     answers = reference_answers(notebook)
-    if expectation(case)["kind"] == "reference":
+    if kind == "reference":
         return answers
     tested = {cell.id for cell in notebook.cells if not cell.metadata.nbgrader.get("grade")}
     return {name: text for name, text in answers.items() if name in tested}
 
 
-def _answers(case: Path, notebook: NotebookNode, source: Path) -> tuple[dict[str, str], list[Path]]:
+def _answers(
+    case: Sequence[Path], notebook: NotebookNode, source: Path
+) -> tuple[dict[str, str], list[Path]]:
     """The case's own answers by cell, and its own modules."""
     cells = {cell.id for cell in notebook.cells}
-    files = sorted(case.glob("*.py"))
+    files = sorted(path for folder in case for path in folder.glob("*.py"))
     modules = [path for path in files if path.stem not in cells]
     for path in modules:
         if not (source / path.name).exists():

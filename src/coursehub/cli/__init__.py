@@ -37,6 +37,7 @@ PARTS = {
     "similar": ("similar",),
     "smoke": ("smoke",),
     "warm_up": ("warm-up",),
+    "stack": ("stack",),
 }
 """Module -> its commands, in the order of the help."""
 
