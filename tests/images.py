@@ -34,14 +34,14 @@ SLIM = [
 
 
 def build_images(
-    engine: docker.DockerClient, checkout: Path = CHECKOUT, tag: str = "latest"
+    engine: docker.DockerClient, checkout: Path = CHECKOUT, tag: str = ""
 ) -> None:
     """Have every image of `PARTS` on the engine, as a checkout says.
 
     Args:
         engine: where.
         checkout: which; this one unless named.
-        tag: what they are tagged, where IMAGE_TAG does not say it.
+        tag: what they are tagged; unless given, what IMAGE_TAG says, or `latest`.
 
     Raises:
         RuntimeError: with the end of what the build says, when it fails.
@@ -115,12 +115,10 @@ def _fetch_wheel() -> None:
 def _compose_build(checkout: Path, tag: str) -> None:
     """Build, telling each step that has something to run, once."""
     bundle = BUNDLE if BUNDLE.exists() else Path("/dev/null")
-    environment = (
-        {"IMAGE_TAG": tag}
-        | os.environ
-        | {
-            "BUILDKIT_PROGRESS": "plain",
-            "BASE_IMAGE": BASE,
+    environment = os.environ | {
+        "IMAGE_TAG": tag or os.environ.get("IMAGE_TAG", "latest"),
+        "BUILDKIT_PROGRESS": "plain",
+        "BASE_IMAGE": BASE,
             "CA_BUNDLE": os.environ.get("CA_BUNDLE")
             or os.environ.get("SSL_CERT_FILE")
             or str(bundle),
