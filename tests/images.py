@@ -33,9 +33,7 @@ SLIM = [
 ] + ["--dpkgopt=path-include=/usr/share/doc/*/copyright"]
 
 
-def build_images(
-    engine: docker.DockerClient, checkout: Path = CHECKOUT, tag: str = ""
-) -> None:
+def build_images(engine: docker.DockerClient, checkout: Path = CHECKOUT, tag: str = "") -> None:
     """Have every image of `PARTS` on the engine, as a checkout says.
 
     Args:
@@ -119,11 +117,8 @@ def _compose_build(checkout: Path, tag: str) -> None:
         "IMAGE_TAG": tag or os.environ.get("IMAGE_TAG", "latest"),
         "BUILDKIT_PROGRESS": "plain",
         "BASE_IMAGE": BASE,
-            "CA_BUNDLE": os.environ.get("CA_BUNDLE")
-            or os.environ.get("SSL_CERT_FILE")
-            or str(bundle),
-        }
-    )
+        "CA_BUNDLE": os.environ.get("CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or str(bundle),
+    }
     lines, told = [], set()
     with subprocess.Popen(
         ["docker", "compose", "--profile", "images", "build"],

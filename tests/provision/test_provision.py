@@ -315,9 +315,8 @@ def images_of(engine: docker.DockerClient, commit: str) -> Iterator[str]:
     """The images of a commit, built here under its version's name; gone afterwards."""
 
     def git(*command: str) -> bytes:
-        return subprocess.run(
-            ["git", *command], cwd=CHECKOUT, capture_output=True, check=True
-        ).stdout
+        line = ["git", *command]
+        return subprocess.run(line, cwd=CHECKOUT, capture_output=True, check=True).stdout
 
     name = f"0.1.0-{git('describe', '--tags', '--always', commit).decode().strip()}"
     with TemporaryDirectory(prefix="commit-") as folder:
