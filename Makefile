@@ -18,13 +18,13 @@ demo: $(VENV)/ready ## bring the course up on http://127.0.0.1:$(PORT), until Ct
 # The deployed form needs a Docker engine (26 or newer) with compose, and nothing else of ours.
 DOCKER_SOCKET ?= $(patsubst unix://%,%,$(or $(filter unix://%,$(DOCKER_HOST)),unix:///var/run/docker.sock))
 DOCKER_GROUP ?= $(shell stat -c %g $(DOCKER_SOCKET) 2>/dev/null)
-ENGINE := DOCKER_SOCKET=$(DOCKER_SOCKET) DOCKER_GROUP=$(DOCKER_GROUP)
+# What this checkout is called, where git knows it; on a provisioned machine .env says it.
+DESCRIBED := $(shell git describe --tags --always --dirty 2>/dev/null)
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)-$(DESCRIBED)
+ENGINE := DOCKER_SOCKET=$(DOCKER_SOCKET) DOCKER_GROUP=$(DOCKER_GROUP) $(if $(DESCRIBED),COURSEHUB_VERSION=$(VERSION))
 COMPOSE := $(ENGINE) docker compose
 PROJECT = $(shell $(COMPOSE) config --format json | sed -n 's/^  "name": "\(.*\)",/\1/p')
 OURS = --filter label=coursehub.project=$(PROJECT)
-
-# What is deployed, as `coursehub --version` says it.
-export COURSEHUB_VERSION ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)-$(shell git describe --tags --always --dirty 2>/dev/null)
 
 up: images ## the deployed form: start it, or put what changed in force; nobody's server stops
 	@mkdir -p images/wheels
@@ -62,7 +62,8 @@ rollback: ansible/.venv/ready ## the version before, with all that was handed in
 	$(PLAY) rollback.yml $(ARGS)
 
 version: ## what this checkout is called
-	@echo $(COURSEHUB_VERSION)
+	@echo $(VERSION)
+
 # On the manager of a swarm, with docker-compose.swarm.yml in COMPOSE_FILE: docs/swarm.md.
 ENCRYPTED = $(if $(shell grep -i '^COURSEHUB_SWARM_ENCRYPTED=false' $(or $(ENV_FILE),.env)),,--opt=encrypted)
 

@@ -33,8 +33,13 @@ SLIM = [
 ] + ["--dpkgopt=path-include=/usr/share/doc/*/copyright"]
 
 
-def build_images(engine: docker.DockerClient) -> None:
-    """Have every image of `PARTS` on the engine, as this checkout says, tagged `latest`.
+def build_images(engine: docker.DockerClient, checkout: Path = CHECKOUT, tag: str = "") -> None:
+    """Have every image of `PARTS` on the engine, as a checkout says.
+
+    Args:
+        engine: where.
+        checkout: which; this one unless named.
+        tag: what they are tagged; unless given, what IMAGE_TAG says, or `latest`.
 
     Raises:
         RuntimeError: with the end of what the build says, when it fails.
@@ -42,7 +47,7 @@ def build_images(engine: docker.DockerClient) -> None:
     start = time.monotonic()
     ensure_base_image(engine)
     _fetch_wheel()
-    _compose_build()
+    _compose_build(checkout, tag)
     _say(f"all {len(PARTS)} ready after {time.monotonic() - start:.0f} s")
 
 
@@ -105,10 +110,11 @@ def _fetch_wheel() -> None:
     subprocess.run([*command, "--dest", str(WHEELS), f"torch=={version}"], capture_output=True)
 
 
-def _compose_build() -> None:
+def _compose_build(checkout: Path, tag: str) -> None:
     """Build, telling each step that has something to run, once."""
     bundle = BUNDLE if BUNDLE.exists() else Path("/dev/null")
     environment = os.environ | {
+        "IMAGE_TAG": tag or os.environ.get("IMAGE_TAG", "latest"),
         "BUILDKIT_PROGRESS": "plain",
         "BASE_IMAGE": BASE,
         "CA_BUNDLE": os.environ.get("CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or str(bundle),
@@ -116,7 +122,7 @@ def _compose_build() -> None:
     lines, told = [], set()
     with subprocess.Popen(
         ["docker", "compose", "--profile", "images", "build"],
-        cwd=CHECKOUT,
+        cwd=checkout,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

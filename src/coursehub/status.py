@@ -29,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Say whether all is right on this machine.")
     parser.add_argument("--prometheus", default=PROMETHEUS, help="Where Prometheus answers.")
     prometheus = parser.parse_args(arguments).prometheus
+    show(*_inside("hub"), "--version")
     wrong = list(services())
     show("docker", "ps", "--filter", f"label=coursehub.project={project()}",
          "--filter", "label=coursehub.user", "--format", _SERVERS)  # fmt: skip

@@ -1,20 +1,25 @@
 """A machine that just booted becomes the course's; what was on it comes back on another one."""
 
 import json
+import shutil
 import socket
 import ssl
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import docker
 import pytest
 
+from coursehub.settings import CHECKOUT
 from tests.deployment import PEOPLE, open_course
+from tests.images import PARTS, build_images
 from tests.provision.certificates import certificate_for
 from tests.provision.hosts import Host, fresh_host
 from tests.provision.playbooks import Admin, Run
@@ -266,3 +271,61 @@ def test_a_backup_can_be_read_with_its_password_alone(site: Site) -> None:
     assert listing == ""
     snapshots = "set -a; . /etc/coursehub/backup/environment; restic snapshots --json"
     assert len(json.loads(site.first.run("bash", "-c", snapshots))) == 1
+
+
+def test_a_new_certificate_is_served_at_once(site: Site) -> None:
+    certificate, key = certificate_for(DOMAIN)
+    renewed = json.dumps({"tls_certificate": certificate, "tls_key": key})
+    run = site.provision(site.first, "--tags", "tls", "--extra-vars", renewed)
+    print(f"drill: certificate expired: a new one in force: {run.seconds:.1f} s")
+    served = ssl.get_server_certificate((site.first.address, 443))
+    assert served.split() == certificate.split()
+
+
+def test_users_servers_outlive_an_upgrade_from_the_commit_before(
+    site: Site, engine: docker.DockerClient
+) -> None:
+    """The machine goes to the commit before and comes back; then back by what it kept."""
+    with images_of(engine, "HEAD~1") as before:
+        older = json.dumps({"coursehub_version": "HEAD~1", "coursehub_smoke": False})
+        site.provision(site.first, "--extra-vars", older)
+        assert before in site.first.compose("exec", "-T", "hub", "coursehub", "--version")
+    alice(site.first, "counts")
+    count, server = int(alice(site.first, "counted")), server_of(site.first)
+    site.provision(site.first, "--extra-vars", json.dumps({"coursehub_smoke": False}))
+    assert before not in site.first.compose("exec", "-T", "hub", "coursehub", "--version")
+    assert server_of(site.first) == server
+    assert int(alice(site.first, "counted")) > count, "the kernel stood still"
+    assert "handed in by: alice" in alice(site.first, "works")
+
+    site.admin.play("rollback.yml", site.first.name)
+    assert before in site.first.compose("exec", "-T", "hub", "coursehub", "--version")
+    assert server_of(site.first) == server
+    handed_in = site.first.compose("exec", "-T", "course", "coursehub", "ledger", "check")
+    assert "2 hand-ins: the chain holds" in handed_in
+
+
+def server_of(host: Host) -> str:
+    """The container of alice's server."""
+    return host.run("docker", "ps", "--quiet", "--filter", "label=coursehub.user=alice")
+
+
+@contextmanager
+def images_of(engine: docker.DockerClient, commit: str) -> Iterator[str]:
+    """The images of a commit, built here under its version's name; gone afterwards."""
+
+    def git(*command: str) -> bytes:
+        line = ["git", *command]
+        return subprocess.run(line, cwd=CHECKOUT, capture_output=True, check=True).stdout
+
+    name = f"0.1.0-{git('describe', '--tags', '--always', commit).decode().strip()}"
+    with TemporaryDirectory(prefix="commit-") as folder:
+        tar = ["tar", "--extract", "--directory", folder]
+        subprocess.run(tar, input=git("archive", commit), check=True)
+        shutil.copytree(CHECKOUT / "images/wheels", Path(folder, "images/wheels"))
+        build_images(engine, Path(folder), name)
+    try:
+        yield name
+    finally:
+        for part in PARTS:
+            engine.images.remove(f"coursehub/{part}:{name}", force=True)

@@ -20,7 +20,7 @@ LIMITS = {"network_mode": "none", "read_only": True, "cap_drop": ["ALL"], "mem_l
 IDLE_MEGABYTES = 60
 """Memory of a server in which nobody works yet (docs/figures.md)."""
 WORKING_MEGABYTES = 500
-"""Memory of a server in which somebody works with torch."""
+"""What is reckoned for a server in which somebody works: a kernel, torch, an assignment's data."""
 FREE_GIGABYTES = 10
 """Room on the disk below which a class is a risk."""
 

@@ -30,7 +30,9 @@ KEPT = 3
 """Versions that one can go back to."""
 UNNAMED = "unnamed"
 """What runs on a machine on which no version had a name yet."""
+DATABASE = "coursehub/db"
 DATABASES = ("course", "gradebook", "hub")
+STEPS = ("setup", "migrate")
 PEOPLES_SERVICES = ("hub", "course", "grader")
 UP_SECONDS = "300"
 # A step that waits for a lock longer than this fails, instead of holding up everybody.
@@ -156,7 +158,8 @@ def put_in_force(machine: Machine, version: str, now: datetime) -> None:
     try:
         say(f"{version}: secrets, the course file, the tables")
         step(machine, version, "setup")
-        start(machine, version, "db")
+        if identity(machine, DATABASE, version) != identity(machine, DATABASE, str(before)):
+            start(machine, version, "db")  # with the roles that the new tables are for
         bring_up_to_date(machine, version)
         start(machine, version)
     except Refused as problem:
@@ -258,6 +261,9 @@ def start(machine: Machine, version: str, *services: str) -> None:
         if (not services or part in services) and has(machine, with_tag(image, version)):
             run(["docker", "tag", with_tag(image, version), image], machine.folder)
     say(f"starting {version}{': ' if services else ''}{', '.join(services)}")
+    # A step that is replaced takes along whatever depends on it, proxy and database too; where it
+    # is not there it is made, and they run on.
+    machine.compose("rm", "--force", "--stop", *STEPS)
     options = ["--no-deps"] if services else ["--remove-orphans"]
     machine.compose("up", "--detach", "--wait", "--wait-timeout", UP_SECONDS, *options, *services)
 
@@ -356,6 +362,12 @@ def require_images(machine: Machine, version: str) -> None:
 def has(machine: Machine, image: str) -> bool:
     """Whether the engine has an image."""
     return bool(run(["docker", "image", "ls", "--quiet", image], machine.folder).strip())
+
+
+def identity(machine: Machine, image: str, tag: str) -> str:
+    """What the engine calls an image, whatever its names."""
+    name = f"{image}:{tag}"
+    return run(["docker", "image", "inspect", "--format={{.Id}}", name], machine.folder).strip()
 
 
 def with_tag(image: str, tag: str) -> str:
