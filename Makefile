@@ -58,7 +58,7 @@ restore: ansible/.venv/ready ## put a backup in place of what a machine holds; A
 demo-clean: ## remove everything the demo wrote
 	rm -rf $(DEMO)
 
-test: $(VENV)/ready ansible/.venv/ready ## lint, types, layering and every test
+test: $(VENV)/ready ## lint, types, layering and every test
 	$(BIN)/nox --no-venv
 
 test-notebooks: $(VENV)/ready ## all test hand-ins of all assignments, or ASSIGNMENT=3; SEEDS=5 more of each reference
@@ -67,7 +67,7 @@ test-notebooks: $(VENV)/ready ## all test hand-ins of all assignments, or ASSIGN
 test-provision: $(VENV)/ready ansible/.venv/ready ## the playbooks on fresh machines: containers with systemd and an engine
 	$(BIN)/nox --no-venv -s provision
 
-lint: $(VENV)/ready ansible/.venv/ready ## lint, types and layering only
+lint: $(VENV)/ready ## lint, types and layering only
 	$(BIN)/nox --no-venv -s lint
 
 bench: $(VENV)/ready ## everything that is claimed about speed
