@@ -20,11 +20,13 @@ class Case:
     """A hand-in of an assignment, and what grading it must give."""
 
     folder: Path
+    beside: tuple[Path, ...] = ()
+    """Cases of the same kind whose answers, to other tasks, it hands in too."""
 
     @property
     def name(self) -> str:
         """Its folder's name: what it is about."""
-        return self.folder.name
+        return f"{self.kind}s" if self.beside else self.folder.name
 
     @cached_property
     def expect(self) -> dict[str, Any]:
@@ -39,7 +41,7 @@ class Case:
     @property
     def task(self) -> str:
         """The task that it is about; empty when it is about the whole."""
-        return self.name.split("-")[0] if self.kind in BY_TASK else ""
+        return self.name.split("-")[0] if self.kind in BY_TASK and not self.beside else ""
 
 
 @dataclass(frozen=True)
@@ -107,13 +109,23 @@ def chosen(cases: Sequence[Case]) -> list[Case]:
     """Return the cases that every run of the tests grades.
 
     Of each task's alternatives and mutants, and of the crashes, only the first by name; of the
-    others (reference, untouched release, edits) all.
+    others (reference, untouched release, edits) all. Alternatives, of which none may lose
+    anything, are one hand-in as far as they are files of their own.
     """
     first: dict[object, Case] = {}
     for case in cases:
         key = (case.kind, case.task) if case.kind in (*BY_TASK, "crash") else case.name
         first.setdefault(key, case)
-    return list(first.values())
+    together: dict[str, Case] = {}
+    alone = []
+    for case in first.values():
+        files = {path.name for path in case.folder.glob("*.py")}
+        if case.kind == "alternative" and not files & together.keys():
+            together |= dict.fromkeys(files, case)
+        else:
+            alone.append(case)
+    right, *further = dict.fromkeys(case.folder for case in together.values())
+    return [Case(right, tuple(further)), *alone]
 
 
 def lost(assignment: Assignment, verdict: Verdict) -> list[str]:

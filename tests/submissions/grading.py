@@ -38,7 +38,10 @@ def grade(
         def one(run: tuple[Case, int]) -> Verdict:
             case, seed = run
             place = folder / f"{case.name}-{seed}"
-            hand_in(case.folder, assignment.source, assignment.release, assignment.solutions, place)
+            hand_in(
+                case.folder, assignment.source, assignment.release, assignment.solutions, place,
+                case.beside,
+            )  # fmt: skip
             grader = graders.get()
             try:
                 return grader.grade(source, place, seed=seed, **options).verdict

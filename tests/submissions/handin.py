@@ -20,6 +20,7 @@ edits
 """
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,14 @@ def expectation(case: Path) -> dict[str, Any]:
     return yaml.safe_load((case / "expect.yml").read_text(encoding="utf-8"))
 
 
-def hand_in(case: Path, source: Path, release: Path, solutions: Path, place: Path) -> Path:
+def hand_in(
+    case: Path,
+    source: Path,
+    release: Path,
+    solutions: Path,
+    place: Path,
+    beside: Sequence[Path] = (),
+) -> Path:
     """Write a case's hand-in to a new folder, and return it.
 
     Args:
@@ -45,13 +53,18 @@ def hand_in(case: Path, source: Path, release: Path, solutions: Path, place: Pat
         release: the students' version.
         solutions: the solved modules; need not exist.
         place: the folder to write.
+        beside: folders of cases whose answers to other tasks are in it too.
 
     Raises:
         ValueError: a file of the case is neither a cell's answer nor a module of the assignment.
     """
     shutil.copytree(release, place)
     notebook = read_notebook(release)
-    answers, modules = _answers(case, notebook, source)
+    answers, modules = {}, []
+    for folder in (case, *beside):
+        own, files = _answers(folder, notebook, source)
+        answers |= own
+        modules += files
     if expectation(case)["kind"] != "untouched":
         for module in [*solutions.glob("*.py"), *modules]:
             shutil.copy(module, place)
