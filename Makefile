@@ -7,7 +7,7 @@ DEMO := .demo
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .PHONY: demo demo-clean test test-notebooks test-provision lint bench lock up down logs status images \
-  provision restore
+  provision restore rollback version
 
 demo: export COURSEHUB_STATE := $(abspath $(DEMO))
 demo: export COURSEHUB_COURSE := $(abspath $(DEMO))/course.yml
@@ -18,8 +18,12 @@ demo: $(VENV)/ready ## bring the course up on http://127.0.0.1:$(PORT), until Ct
 # The deployed form needs a Docker engine (26 or newer) with compose, and nothing else of ours.
 DOCKER_SOCKET ?= $(patsubst unix://%,%,$(or $(filter unix://%,$(DOCKER_HOST)),unix:///var/run/docker.sock))
 DOCKER_GROUP ?= $(shell stat -c %g $(DOCKER_SOCKET) 2>/dev/null)
-COMPOSE := DOCKER_SOCKET=$(DOCKER_SOCKET) DOCKER_GROUP=$(DOCKER_GROUP) docker compose
+ENGINE := DOCKER_SOCKET=$(DOCKER_SOCKET) DOCKER_GROUP=$(DOCKER_GROUP)
+COMPOSE := $(ENGINE) docker compose
 OURS = --filter label=coursehub.project=$(shell $(COMPOSE) config --format json | sed -n 's/^  "name": "\(.*\)",/\1/p')
+
+# What is deployed, as `coursehub --version` says it.
+export COURSEHUB_VERSION ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)-$(shell git describe --tags --always --dirty 2>/dev/null)
 
 up: images ## the deployed form: start it, or put what changed in force; nobody's server stops
 	@mkdir -p images/wheels
@@ -39,11 +43,8 @@ down: ## stop everything, users' servers too; homes, hand-ins and grades stay
 logs: ## follow the log of all services
 	@$(COMPOSE) logs --follow --tail 100
 
-status: ## services, users' servers, GPUs, what waits to be graded
-	@$(COMPOSE) ps --all --format 'table {{.Service}}\t{{.Status}}'
-	@docker ps $(OURS) --filter label=coursehub.user --format 'table {{.Label "coursehub.user"}}\t{{.Label "coursehub.role"}}\t{{.Label "coursehub.gpu"}}\t{{.Status}}'
-	@$(COMPOSE) exec -T hub coursehub gpus
-	@$(COMPOSE) exec -T grader coursehub desk
+status: ## services, users' servers, GPUs, what waits to be graded; and what is wrong, if anything is
+	@$(ENGINE) PYTHONPATH=src $(PYTHON) -m coursehub.status
 
 # Playbooks, in a virtual environment of their own: docs/provisioning.md.
 INVENTORY ?= inventory/localhost.yml
@@ -55,10 +56,16 @@ provision: ansible/.venv/ready ## a bare machine becomes the course's; INVENTORY
 restore: ansible/.venv/ready ## put a backup in place of what a machine holds; ARGS="-e restore_snapshot=ID"
 	$(PLAY) restore.yml $(ARGS)
 
+rollback: ansible/.venv/ready ## the version before, with all that was handed in since; ARGS="-e rollback_version=NAME"
+	$(PLAY) rollback.yml $(ARGS)
+
+version: ## what this checkout is called
+	@echo $(COURSEHUB_VERSION)
+
 demo-clean: ## remove everything the demo wrote
 	rm -rf $(DEMO)
 
-test: $(VENV)/ready ## lint, types, layering and every test
+test: $(VENV)/ready ansible/.venv/ready ## lint, types, layering and every test
 	$(BIN)/nox --no-venv
 
 test-notebooks: $(VENV)/ready ## all test hand-ins of all assignments, or ASSIGNMENT=3; SEEDS=5 more of each reference
@@ -67,7 +74,7 @@ test-notebooks: $(VENV)/ready ## all test hand-ins of all assignments, or ASSIGN
 test-provision: $(VENV)/ready ansible/.venv/ready ## the playbooks on fresh machines: containers with systemd and an engine
 	$(BIN)/nox --no-venv -s provision
 
-lint: $(VENV)/ready ## lint, types and layering only
+lint: $(VENV)/ready ansible/.venv/ready ## lint, types and layering only
 	$(BIN)/nox --no-venv -s lint
 
 bench: $(VENV)/ready ## everything that is claimed about speed

@@ -5,7 +5,9 @@ import nox
 nox.options.sessions = ["lint", "tests"]
 nox.options.default_venv_backend = "none"
 
-PYTHON_FOLDERS = ("src", "tests", "bench", "hub", "images", "noxfile.py", "nbgrader_config.py")
+PYTHON_FOLDERS = (
+    "src", "tests", "bench", "hub", "images", "ansible/roles", "noxfile.py", "nbgrader_config.py",
+)  # fmt: skip
 
 
 @nox.session

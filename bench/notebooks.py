@@ -94,7 +94,7 @@ def measured(assignment: Assignment, threads: int, grader: Grader) -> Run:
             for kind, folder in (("source", assignment.source), ("release", assignment.release))
         )
         place = Path(scratch, assignment.name)
-        hand_in(reference.folder, source, release, assignment.solutions, place)
+        hand_in(reference.folders, source, release, assignment.solutions, place)
         notebook = read_notebook(place)
         began = time.monotonic()
         NotebookClient(

@@ -48,9 +48,10 @@ SETTINGS = {
 class Postgres:
     """A running server. Passwords lie in libpq's password file, which `PGPASSFILE` names."""
 
-    def __init__(self, folder: Path, programs: Path) -> None:
+    def __init__(self, folder: Path, programs: Path, **settings: str) -> None:
         """Initialise a server in `folder`, which USER owns if this is root, and start it."""
         self.folder = folder
+        self._settings = SETTINGS | settings
         self.log = folder / "log"
         self._programs = programs
         self._passwords = {role: secrets.token_hex() for role in ("postgres", *SERVICES)}
@@ -92,7 +93,9 @@ class Postgres:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        options = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        options = [
+            word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")
+        ]
         # Even if the tests are killed, the server ends.
         with self.log.open("ab") as log:
             self._server = subprocess.Popen(
@@ -150,10 +153,14 @@ class Postgres:
 
 
 @contextmanager
-def running_postgres() -> Iterator[Postgres]:
-    """A running server, for as long as the context lasts; `PGPASSFILE` is not set by this."""
+def running_postgres(**settings: str) -> Iterator[Postgres]:
+    """A running server, for as long as the context lasts; `PGPASSFILE` is not set by this.
+
+    Args:
+        settings: those that differ from SETTINGS.
+    """
     with TemporaryDirectory(prefix="coursehub-postgres-") as folder:
-        server = Postgres(Path(folder), find_programs())
+        server = Postgres(Path(folder), find_programs(), **settings)
         try:
             yield server
         finally:

@@ -5,6 +5,7 @@ stands here is where things lie on this machine. `.env.example` documents the sa
 """
 
 import os
+import re
 import sys
 from ipaddress import ip_network
 from pathlib import Path
@@ -19,7 +20,7 @@ from coursehub.errors import SettingsError
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 # Ports inside the containers of the deployed form; docker-compose.yml and images/ name them too.
-PROXY_PORT, PROXY_API_PORT, HUB_PORT, COURSE_PORT = 8000, 8001, 8081, 8082
+PROXY_PORT, PROXY_API_PORT, HUB_PORT, COURSE_PORT, METRICS_PORT = 8000, 8001, 8081, 8082, 8083
 
 WAYS = ("password", "oidc", "github", "lti13", "lti11")
 """Ways to sign in; `hub.signin` has the authenticator of each."""
@@ -31,6 +32,18 @@ def own_programs_first() -> None:
     own = str(Path(sys.executable).parent)
     if own not in path.split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join((own, path))
+
+
+def size_of(text: str) -> int:
+    """Bytes of a size as it is written here, such as `10G` or `512M`; 0 for an empty text.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)B?", text.strip(), re.IGNORECASE)
+    if text.strip() and not found:
+        raise ValueError(f"{text!r} is no size such as 10G or 512M")
+    return int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " ")) if found else 0
 
 
 class Settings(BaseSettings):
@@ -155,6 +168,11 @@ class Settings(BaseSettings):
         pattern=r"[a-z0-9][a-z0-9-]{0,30}",
         description="First part of the name of every container, network and volume.",
     )
+    version: str = Field(
+        "",
+        description="The version that is deployed, as `git describe` says it; whoever deploys sets "
+        "it.",
+    )
     secrets: Path | None = Field(
         None, description="Folder with one file a secret. Default: STATE/secrets."
     )
@@ -178,9 +196,38 @@ class Settings(BaseSettings):
     staff_cpus: float = Field(
         2.0, gt=0, description="Cores a staff member's server may use at most."
     )
+    home_limit: str = Field(
+        "10G",
+        description="What a person's home may hold, such as 10G; empty: as much as the disk does. "
+        "Enforced where the disk has project quotas, else measured; see docs/storage.md.",
+    )
+    home_limits: str = Field(
+        "", description="Other limits for some, by commas, such as alice=20G,bob=15G."
+    )
     user_subnets: str = Field(
         "10.213.0.0/16",
         description="Range from which each server's own small network is taken.",
+    )
+    swarm: bool = Field(
+        False,
+        description="Whether users' servers run on the machines of a Docker Swarm, of which this "
+        "one is a manager: students' on its workers, staff's here.",
+    )
+    swarm_encrypted: bool = Field(
+        True,
+        description="Whether what servers send from machine to machine is encrypted; false only "
+        "where the network between the machines is.",
+    )
+    swarm_fence_seconds: int = Field(
+        150,
+        ge=0,
+        description="How long a machine of the swarm must have been gone before somebody's server "
+        "that ran there starts elsewhere; by then it has stopped what it ran.",
+    )
+    shared: Path = Field(
+        Path("/srv/coursehub"),
+        description="With SWARM: folder of shared storage, at the same path on every machine; "
+        "homes, course and hand-ins lie in it.",
     )
     internet: bool = Field(
         False,
@@ -232,6 +279,20 @@ class Settings(BaseSettings):
             raise ValueError("is a name alone, without path and without *")
         return name.rstrip("/")
 
+    @field_validator("home_limit")
+    @classmethod
+    def _size(cls, text: str) -> str:
+        size_of(text)
+        return text.strip()
+
+    @field_validator("home_limits")
+    @classmethod
+    def _sizes(cls, text: str) -> str:
+        for name, size in _pairs(text):
+            if not name or not size_of(size):
+                raise ValueError(f"{name}={size} is no name with a size, such as alice=20G")
+        return text
+
     @field_validator("front_proxies")
     @classmethod
     def _networks(cls, text: str) -> str:
@@ -253,7 +314,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "state", "site", "course", "course_dir", "exchange", "signing_key", "lti_keys", "secrets",
-        "oidc_secret_file", "lti11_file",
+        "oidc_secret_file", "lti11_file", "shared",
     )  # fmt: skip
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
@@ -341,8 +402,16 @@ class Settings(BaseSettings):
     @property
     def oidc_required(self) -> dict[str, str]:
         """Claim -> the value that it must have."""
-        pairs = [each.partition("=") for each in self.oidc_require.split(",") if each.strip()]
-        return {name.strip(): value.strip() for name, _, value in pairs}
+        return dict(_pairs(self.oidc_require))
+
+    def home_limit_of(self, username: str) -> int:
+        """What this person's home may hold, in bytes; 0: no limit."""
+        return size_of(dict(_pairs(self.home_limits)).get(username, self.home_limit))
+
+    @property
+    def homes(self) -> Path:
+        """With `swarm`: the folder with a folder for each home."""
+        return self.shared / "homes"
 
     @property
     def port(self) -> int:
@@ -410,6 +479,12 @@ class Settings(BaseSettings):
         proxy = f"http://{self.course_host or 'proxy'}:{PROXY_PORT}"
         base = proxy if self.form == "containers" else self.course_url
         return f"{base}/services/course/api/"
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """The pairs of `a=b, c=d`."""
+    pairs = [each.partition("=") for each in text.split(",") if each.strip()]
+    return [(name.strip(), value.strip()) for name, _, value in pairs]
 
 
 def load_settings(**overrides: object) -> Settings:

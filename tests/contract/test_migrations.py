@@ -1,5 +1,6 @@
 """The course database's steps: they end where the code expects it, and lose nothing."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from sqlalchemy import Engine, create_engine, inspect, select
 from sqlalchemy.exc import DBAPIError
 
 from coursehub import journal
+from coursehub.errors import CourseHubError
 from coursehub.exchange import database, migrations
 from coursehub.exchange.database import connect, extensions, people
+from coursehub.exchange.migrations import versions
 from coursehub.home import regrades
 from coursehub.hub import leases, requests
 from coursehub.lti import tables as lti
@@ -91,6 +94,67 @@ def test_an_upgrade_keeps_every_row(engine: Engine) -> None:
     with engine.connect() as connection:
         assert connection.execute(select(people)).mappings().all() == [ALICE]
         assert connection.execute(select(extensions)).mappings().all() == [{"id": 1, **MORE_TIME}]
+
+
+STEPS = [each.stem.partition("_")[0] for each in Path(versions.__file__).parent.glob("0*.py")]
+
+
+def shape(engine: Engine) -> dict[str, dict[str, str]]:
+    """Each table's columns with their types, and what else a row must be."""
+    found = inspect(engine)
+    return {
+        table: {each["name"]: str(each["type"]) for each in found.get_columns(table)}
+        | {f"unique {each['column_names']}": "" for each in found.get_unique_constraints(table)}
+        for table in found.get_table_names()
+    }
+
+
+@pytest.mark.parametrize("older", sorted(STEPS))
+def test_the_version_before_can_use_the_newer_tables(older: str, tmp_path: Path) -> None:
+    """While an upgrade goes on, and after it was taken back."""
+    then = create_engine(f"sqlite:///{tmp_path / 'then.sqlite'}")
+    migrations.upgrade(then, older)
+    now = create_engine(f"sqlite:///{tmp_path / 'now.sqlite'}")
+    migrations.upgrade(now)
+    assert migrations.downgrade(now, older) == older
+    newer = shape(now)
+    for table, columns in shape(then).items():
+        assert columns.items() <= newer[table].items(), table
+        added = {name for name in newer[table] if name not in columns}
+        assert not {name for name in added if name.startswith("unique")}, table
+        for column in inspect(now).get_columns(table):
+            if column["name"] in added:
+                assert column["nullable"] or column["default"], f"{table}.{column['name']}"
+    migrations.upgrade(now)
+    assert differences(now) == []
+
+
+def test_the_way_back_and_forth_forgets_nothing(engine: Engine) -> None:
+    migrations.upgrade(engine)
+    entry = journal.Entry(NOON, "ines", "extend", "assignment_1", "alice", {}, {}, "ill")
+    with engine.begin() as connection:
+        connection.execute(people.insert().values(ALICE))
+        journal.record(connection, entry)
+    assert migrations.downgrade(engine, "0001") == "0001"
+    migrations.upgrade(engine)
+    assert differences(engine) == []
+    assert journal.entries(engine) == [entry]
+    with engine.connect() as connection:
+        assert connection.execute(select(people)).mappings().all() == [ALICE]
+
+
+def test_a_step_without_a_way_back_is_named_and_nothing_happens(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(Path(migrations.__file__).parent, tmp_path / "migrations")
+    step = folder / "versions" / "0011_lti.py"
+    step.write_text(step.read_text().replace("def downgrade()", "def stay()"))
+    monkeypatch.setattr(migrations, "__file__", str(folder / "__init__.py"))
+    head = migrations.upgrade(engine)
+    with pytest.raises(CourseHubError, match=r"course: step 0011 has no way back: The LMS: trust"):
+        migrations.downgrade(engine, "0009")
+    assert migrations.upgrade(engine) == head
+    assert migrations.downgrade(engine, "0011") == "0011"
 
 
 def test_the_embedded_forms_own_tables_are_taken_over(tmp_path: Path) -> None:

@@ -1,17 +1,26 @@
-"""A server that does not start: the page says why in words, and trying again is possible."""
+"""Servers that do not start, or not as usual: pages say why in words, and there is a way on."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.compose import Composed, composed
 from tests.deployment import open_course
-from tests.e2e.pages import Lab, SignIn, look
+from tests.e2e.axe import is_accessible
+from tests.e2e.pages import PATIENCE, Lab, SignIn, look
 
 IMAGE = f"coursehub/test-{uuid4().hex[:8]}"
+HOME_MB = 64
+# Beside some work: a cache of 30 MB, and then as much as there is room for.
+FILL = (
+    "cd /h && mkdir -p assignment_1 .cache/torch && echo '{}' > assignment_1/a1.ipynb"
+    " && head -c 30M /dev/zero > .cache/torch/data; cat /dev/zero > assignment_1/model.pt;"
+    " chown -R 1000:1000 /h"
+)
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +28,44 @@ def course(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
     """Its students' image is not there."""
     text, state = open_course(now=datetime.now(UTC)), tmp_path_factory.mktemp("failures")
     with composed(
-        state, text, COURSEHUB_GPUS="none", COURSEHUB_STUDENT_IMAGE=f"{IMAGE}:latest"
+        state,
+        text,
+        COURSEHUB_GPUS="none",
+        COURSEHUB_STUDENT_IMAGE=f"{IMAGE}:latest",
+        COURSEHUB_HOME_LIMIT=f"{HOME_MB}M",
     ) as running:
         yield running
+
+
+@contextmanager
+def its_image(course: Composed) -> Iterator[None]:
+    """Meanwhile the students' image is there."""
+    course.engine.images.get("coursehub/student:latest").tag(IMAGE, "latest")
+    try:
+        yield
+    finally:
+        course.engine.images.remove(f"{IMAGE}:latest", noprune=True, force=True)
+
+
+@contextmanager
+def full_home(course: Composed, username: str) -> Iterator[None]:
+    """Meanwhile a home is a filesystem of its own, as one with a quota is, and full."""
+    name = f"{course.project}-home-{username}"
+    course.engine.volumes.create(
+        name, labels={"coursehub.project": course.project, "coursehub.user": username},
+        driver_opts={"type": "tmpfs", "device": "tmpfs", "o": f"size={HOME_MB}m,uid=1000,gid=1000"},
+    )  # fmt: skip
+    # It is there as long as somebody has it mounted.
+    holder = course.engine.containers.run(
+        "coursehub/student:latest", ["sleep", "infinity"], user="0", detach=True, init=True,
+        network_mode="none", volumes={name: {"bind": "/h"}}, entrypoint=[], stop_signal="SIGKILL",
+    )  # fmt: skip
+    try:
+        filled = holder.exec_run(["bash", "-c", FILL])
+        assert filled.exit_code == 0 and b"No space left" in filled.output, filled.output
+        yield
+    finally:
+        holder.remove(force=True)
 
 
 def test_a_missing_image_is_named_and_the_next_try_succeeds(
@@ -39,9 +83,40 @@ def test_a_missing_image_is_named_and_the_next_try_succeeds(
     ours = {"label": f"coursehub.project={course.project}"}
     assert not course.engine.networks.list(filters=ours), "a failed start left its network"
 
-    course.engine.images.get("coursehub/student:latest").tag(IMAGE, "latest")
-    try:
+    with its_image(course):
         page.goto("/hub/spawn")
         Lab.arrive(page, "alice")
-    finally:
-        course.engine.images.remove(f"{IMAGE}:latest", noprune=True, force=True)
+
+
+def test_a_full_home_keeps_nobody_out(course: Composed, browser: Browser) -> None:
+    with its_image(course), full_home(course, "bob"):
+        door = SignIn.open(browser, course.settings.bind_url)
+        door.arrive("bob").press_open()
+        page = door.page
+        expect(page.get_by_role("heading", name="Your home is full")).to_be_visible(
+            timeout=2 * PATIENCE
+        )
+        assert "NOT ENFORCED" not in course.server("bob").logs().decode()
+        photograph(page, "full-home")
+        assert "a1.ipynb" not in page.locator("main").inner_text()
+
+        page.get_by_role("checkbox", name=".cache").focus()
+        page.keyboard.press("Space")
+        page.get_by_role("button", name="Delete what is chosen").press("Enter")
+        expect(page.get_by_text("will be free")).to_be_visible()
+        photograph(page, "full-home-sure")
+        page.get_by_role("button", name="Delete for good").click()
+        expect(page.get_by_text("Deleted: 30 MB")).to_be_visible()
+        photograph(page, "full-home-done")
+        before = course.server("bob").id
+        page.get_by_role("button", name="Start JupyterLab").click()
+        Lab.arrive(page, "bob")
+        assert course.server("bob").id == before, "the same server, started anew inside"
+        code, listing = course.inside("bob", "ls", "-A", "/home/student/assignment_1")
+        assert code == 0 and {"a1.ipynb", "model.pt"} <= set(listing.split())
+
+
+def photograph(page: Page, name: str) -> None:
+    """See that the page is accessible, and keep a picture of it."""
+    is_accessible(page)
+    look(page, name, whole=True)

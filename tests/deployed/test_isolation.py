@@ -76,10 +76,11 @@ def test_nobody_reaches_anothers_server(course: Composed) -> None:
 
 
 def test_students_reach_no_service_behind_the_proxy(course: Composed) -> None:
-    ports = {"db": 5432, "course": 8082, "grader": 8000}
+    ports = {"db": [5432], "course": [8082, 8083], "grader": [8000, 8083], "hub": [8083]}
     targets = [
         (place, port)
-        for name, port in ports.items()
+        for name, each in ports.items()
+        for port in each
         for place in [name, *addresses(course.service(name))]
     ]
     targets += [(address, 8001) for address in ["proxy", *addresses(course.service("proxy"))]]
@@ -113,9 +114,10 @@ def test_the_egress_proxy_refuses_private_addresses(course: Composed) -> None:
     )
     with standing_in("chmeta", "169.254.169.254") as metadata:
         _, said = course.inside("alice", "python", "-c", fetch, metadata, "http://10.99.99.99/",
-                                "http://db:5432/", "https://127.0.0.1/")  # fmt: skip
+                                "http://db:5432/", "http://course:8083/metrics",
+                                "https://127.0.0.1/")  # fmt: skip
     assert "200" not in said
-    assert said.split()[:3] == ["403", "403", "403"], said
+    assert said.split()[:4] == ["403"] * 4, said
 
 
 def test_no_name_outside_is_known(course: Composed) -> None:
@@ -175,7 +177,8 @@ def test_a_servers_token_opens_nothing_of_others(course: Composed) -> None:
         assert http.get("/services/course/api/assignments").status_code == 200
         assert http.get("/user/alice/api/status").status_code == 200
         for path in ("/user/bob/api/status", "/user/tara/api/status", "/hub/api/users",
-                     "/hub/api/users/bob", "/hub/api/proxy", "/hub/api/services"):  # fmt: skip
+                     "/hub/api/users/bob", "/hub/api/proxy", "/hub/api/services",
+                     "/hub/metrics"):  # fmt: skip
             assert http.get(path).status_code in (403, 404), path
         assert http.post("/hub/api/users/bob/server").status_code in (403, 404)
         assert http.get("/services/course/api/hand-ins").json()["username"] == "alice"

@@ -1,7 +1,7 @@
 """What alice does, run inside the course service's container of a machine: `python - works`.
 
 `works` leaves a file in her home, hands in and prints the receipt; `comes-back` prints what the
-file says and how often she handed in.
+file says and how often she handed in. Another name may follow: then it is that student.
 """
 
 import sys
@@ -17,8 +17,9 @@ from coursehub.settings import load_settings
 URL = "http://proxy:8000"
 NOTES = "'/home/student/notes.txt'"
 
-Roster(connect(str(load_settings().database))).set_password("alice", "alice-secret")
-session = Session(URL, "alice", "alice-secret")
+name = (sys.argv[2:] or ["alice"])[0]
+Roster(connect(str(load_settings().database))).set_password(name, f"{name}-secret")
+session = Session(URL, name, f"{name}-secret")
 spawn(session)
 kernel = Kernel.start(session)
 with Client(f"{URL}/services/course/api/", session.token()) as client:

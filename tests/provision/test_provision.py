@@ -24,6 +24,7 @@ pytestmark = pytest.mark.timeout(2700)  # a machine from nothing, beside whateve
 DOMAIN = "hub.example.edu"
 RELEASE = "trixie"
 COURSE = "coursehub/course:latest"
+MONITORING = (9090, 9093, 9100, 9181, 9182, 9183)
 # Secrets that are found wherever they end up.
 CANARIES = {name: f"canary-{name}-{uuid4().hex}" for name in ("backup", "token", "environment")}
 
@@ -136,6 +137,22 @@ def test_the_address_answers_with_the_universitys_certificate(site: Site) -> Non
     assert "strict-transport-security" in answer.lower()
 
 
+def test_the_machine_is_watched_and_nothing_is_wrong(site: Site) -> None:
+    site.first.run("systemctl", "start", "coursehub-ledger", "coursehub-look")
+    query = "http://127.0.0.1:9090/api/v1/query?query=up"
+    found = json.loads(site.first.run("curl", "--silent", query))["data"]["result"]
+    up = {each["metric"]["job"]: each["value"][1] for each in found}
+    assert up == dict.fromkeys(
+        ("hub", "course", "grader", "node", "prometheus", "alertmanager"), "1"
+    )
+    told = site.first.run("curl", "--silent", "http://127.0.0.1:9100/metrics")
+    assert 'node_systemd_unit_state{name="coursehub-backup.service",state="failed"' in told
+    for figure in ("coursehub_address_status 200", "coursehub_ledger_holds 1"):
+        assert figure in told
+    said = site.first.run("make", "--directory", "/opt/coursehub/site", "status")
+    assert "Prometheus watches.\nNothing is wrong." in said
+
+
 def test_who_guesses_from_elsewhere_locks_nobody_out(
     site: Site, engine: docker.DockerClient
 ) -> None:
@@ -176,14 +193,14 @@ def neighbour(engine: docker.DockerClient, host: Host) -> Iterator[Neighbour]:
 
 def test_nothing_else_is_open_to_the_network(site: Site) -> None:
     """A server of somebody's on the machine, and a port that a container publishes."""
-    site.first.serve(9100)
+    site.first.serve(9150)
     site.first.run(
         "docker", "run", "--detach", "--name=published", "--publish=9200:8000", COURSE,
         "python", "-m", "http.server", "8000",
     )  # fmt: skip
     site.first.await_answer(9200)
     try:
-        ports = (22, 80, 443, 2019, 8000, 9100, 9200)
+        ports = (22, 80, 443, 2019, 8000, 9150, 9200, *MONITORING)
         found = [port for port in ports if site.second.reaches(site.first.address, port)]
         assert found == [22, 80, 443]
     finally:
@@ -205,7 +222,8 @@ def test_containers_reach_public_addresses_alone(site: Site) -> None:
 
 
 def test_secrets_are_in_no_file_that_others_read_and_in_no_image(site: Site) -> None:
-    secrets = list(CANARIES.values())
+    token = site.first.run("cat", "/etc/coursehub/monitoring/token")
+    secrets = [*CANARIES.values(), token]
     assert site.first.holders(secrets, "/", "/run", "/tmp", "-xdev", "-perm", "/o=r") == []
     assert site.first.holders(secrets, "/var/lib/docker/overlay2", "-xdev") == []
     assert "/etc/caddy/tls/key.pem" in site.first.holders(secrets, "/etc")  # they would be found
@@ -221,6 +239,8 @@ def test_what_people_made_comes_back_on_another_machine(site: Site) -> None:
     receipt = alice(site.first, "works")
     assert "handed in by: alice" in receipt
     site.first.run("systemctl", "start", "coursehub-backup")
+    notes = site.first.run("cat", "/var/lib/prometheus/node-exporter/coursehub-backup.prom")
+    assert "coursehub_backup_time_seconds 1" in notes
     site.provision(site.second, "--extra-vars", json.dumps({"coursehub_smoke": False}))
     restored = site.admin.play("restore.yml", site.second.name, secrets=list(CANARIES.values()))
     assert not restored.leaks
@@ -229,6 +249,10 @@ def test_what_people_made_comes_back_on_another_machine(site: Site) -> None:
     verify = ["sh", "-c", "cat > /tmp/receipt && coursehub receipt verify /tmp/receipt"]
     assert ": true" in site.second.compose("exec", "-T", "course", *verify, text=receipt)
     assert alice(site.second, "comes-back").split() == ["kept", "1"]
+    tokens = {
+        host.run("cat", "/etc/coursehub/monitoring/token") for host in (site.first, site.second)
+    }
+    assert len(tokens) == 1  # Prometheus goes on reading the services' figures
 
 
 def alice(host: Host, does: str) -> str:

@@ -17,21 +17,27 @@ BY_TASK = ("alternative", "mutant")
 
 @dataclass(frozen=True)
 class Case:
-    """A hand-in of an assignment, and what grading it must give."""
+    """A hand-in of an assignment, and what grading it must give.
 
-    folder: Path
-    beside: tuple[Path, ...] = ()
-    """Cases of the same kind whose answers, to other tasks, it hands in too."""
+    Attributes:
+        folders: where its answers are; several when one hand-in has what is written for several
+            tasks, all of one kind.
+    """
+
+    folders: tuple[Path, ...]
 
     @property
     def name(self) -> str:
-        """Its folder's name: what it is about."""
-        return f"{self.kind}s" if self.beside else self.folder.name
+        """Its folders' names: what it is about."""
+        return "+".join(folder.name for folder in self.folders)
 
     @cached_property
     def expect(self) -> dict[str, Any]:
-        """Its ``expect.yml``."""
-        return expectation(self.folder)
+        """Its ``expect.yml``; of several, the kind and all that they lose."""
+        each = [expectation(folder) for folder in self.folders]
+        if len(each) == 1:
+            return each[0]
+        return {"kind": each[0]["kind"], "loses": [task for e in each for task in e["loses"]]}
 
     @property
     def kind(self) -> str:
@@ -41,7 +47,12 @@ class Case:
     @property
     def task(self) -> str:
         """The task that it is about; empty when it is about the whole."""
-        return self.name.split("-")[0] if self.kind in BY_TASK and not self.beside else ""
+        return self.name.split("-")[0] if self.kind in BY_TASK else ""
+
+    @property
+    def files(self) -> set[str]:
+        """The names of its answers and modules."""
+        return {path.name for folder in self.folders for path in folder.glob("*.py")}
 
 
 @dataclass(frozen=True)
@@ -69,7 +80,7 @@ class Assignment:
     def cases(self) -> tuple[Case, ...]:
         """All cases, by name."""
         folder = Path(__file__).with_name(self.name)
-        return tuple(Case(path.parent) for path in sorted(folder.glob("*/expect.yml")))
+        return tuple(Case((path.parent,)) for path in sorted(folder.glob("*/expect.yml")))
 
     @cached_property
     def worth(self) -> dict[str, float]:
@@ -109,23 +120,22 @@ def chosen(cases: Sequence[Case]) -> list[Case]:
     """Return the cases that every run of the tests grades.
 
     Of each task's alternatives and mutants, and of the crashes, only the first by name; of the
-    others (reference, untouched release, edits) all. Alternatives, of which none may lose
-    anything, are one hand-in as far as they are files of their own.
+    others (reference, untouched release, edits) all. Alternatives of several tasks are graded in
+    one hand-in, and so are mutants: as few hand-ins as the files allow.
     """
     first: dict[object, Case] = {}
     for case in cases:
         key = (case.kind, case.task) if case.kind in (*BY_TASK, "crash") else case.name
         first.setdefault(key, case)
-    together: dict[str, Case] = {}
-    alone = []
+    together: list[Case] = []
     for case in first.values():
-        files = {path.name for path in case.folder.glob("*.py")}
-        if case.kind == "alternative" and not files & together.keys():
-            together |= dict.fromkeys(files, case)
+        for index, other in enumerate(together):
+            if case.kind in BY_TASK and case.kind == other.kind and not case.files & other.files:
+                together[index] = Case((*other.folders, *case.folders))
+                break
         else:
-            alone.append(case)
-    right, *further = dict.fromkeys(case.folder for case in together.values())
-    return [Case(right, tuple(further)), *alone]
+            together.append(case)
+    return together
 
 
 def lost(assignment: Assignment, verdict: Verdict) -> list[str]:

@@ -39,9 +39,8 @@ def grade(
             case, seed = run
             place = folder / f"{case.name}-{seed}"
             hand_in(
-                case.folder, assignment.source, assignment.release, assignment.solutions, place,
-                case.beside,
-            )  # fmt: skip
+                case.folders, assignment.source, assignment.release, assignment.solutions, place
+            )
             grader = graders.get()
             try:
                 return grader.grade(source, place, seed=seed, **options).verdict

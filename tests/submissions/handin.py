@@ -38,38 +38,30 @@ def expectation(case: Path) -> dict[str, Any]:
 
 
 def hand_in(
-    case: Path,
-    source: Path,
-    release: Path,
-    solutions: Path,
-    place: Path,
-    beside: Sequence[Path] = (),
+    case: Sequence[Path], source: Path, release: Path, solutions: Path, place: Path
 ) -> Path:
     """Write a case's hand-in to a new folder, and return it.
 
     Args:
-        case: the case's folder.
+        case: the case's folders; no two of them have a file of the same name, and they are of one
+            kind.
         source: the instructor's version.
         release: the students' version.
         solutions: the solved modules; need not exist.
         place: the folder to write.
-        beside: folders of cases whose answers to other tasks are in it too.
 
     Raises:
         ValueError: a file of the case is neither a cell's answer nor a module of the assignment.
     """
     shutil.copytree(release, place)
     notebook = read_notebook(release)
-    answers, modules = {}, []
-    for folder in (case, *beside):
-        own, files = _answers(folder, notebook, source)
-        answers |= own
-        modules += files
-    if expectation(case)["kind"] != "untouched":
+    expect = expectation(case[0])
+    answers, modules = _answers(case, notebook, source)
+    if expect["kind"] != "untouched":
         for module in [*solutions.glob("*.py"), *modules]:
             shutil.copy(module, place)
-        fill(notebook, _reference(case, source) | answers)
-    for edit in expectation(case).get("edits", []):
+        fill(notebook, _reference(expect["kind"], source) | answers)
+    for edit in expect.get("edits", []):
         apply_edit(notebook, edit)
     nbformat.write(notebook, place / f"{source.name}.ipynb")
     return place
@@ -87,20 +79,22 @@ def apply_edit(notebook: NotebookNode, edit: dict[str, str]) -> None:
         del notebook.cells[index]
 
 
-def _reference(case: Path, source: Path) -> dict[str, str]:
+def _reference(kind: str, source: Path) -> dict[str, str]:
     """The reference answers; those graded by hand cost time, and only the reference gives them."""
     notebook = read_notebook(source)
     answers = reference_answers(notebook)
-    if expectation(case)["kind"] == "reference":
+    if kind == "reference":
         return answers
     tested = {cell.id for cell in notebook.cells if not cell.metadata.nbgrader.get("grade")}
     return {name: text for name, text in answers.items() if name in tested}
 
 
-def _answers(case: Path, notebook: NotebookNode, source: Path) -> tuple[dict[str, str], list[Path]]:
+def _answers(
+    case: Sequence[Path], notebook: NotebookNode, source: Path
+) -> tuple[dict[str, str], list[Path]]:
     """The case's own answers by cell, and its own modules."""
     cells = {cell.id for cell in notebook.cells}
-    files = sorted(case.glob("*.py"))
+    files = sorted(path for folder in case for path in folder.glob("*.py"))
     modules = [path for path in files if path.stem not in cells]
     for path in modules:
         if not (source / path.name).exists():

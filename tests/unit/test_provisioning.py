@@ -1,17 +1,19 @@
 """The playbooks' promises that need no Ansible: `make test-provision` runs them."""
 
 import re
+import runpy
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
 
-from coursehub.settings import CHECKOUT
+from coursehub.settings import CHECKOUT, Settings, load_settings
 
 ANSIBLE = CHECKOUT / "ansible"
 ROLES = sorted(folder.name for folder in (ANSIBLE / "roles").iterdir())
 SCRIPTS = ["coursehub/templates/coursehub-smoke.j2", "backup/templates/coursehub-backup.j2",
-           "backup/templates/coursehub-restore.j2"]  # fmt: skip
+           "backup/templates/coursehub-restore.j2", "monitoring/files/coursehub-note"]  # fmt: skip
 
 
 def read(role: str, file: str) -> dict[str, object]:
@@ -48,3 +50,19 @@ def test_scripts_of_the_machine_are_right_as_far_as_a_shell_sees(path: str) -> N
     text = re.sub(r"\{% raw %\}(.*?)\{% endraw %\}", r"\1", (ANSIBLE / "roles" / path).read_text())
     done = subprocess.run(["bash", "-n"], input=text, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_homes_have_the_same_limit_by_quota_as_servers_are_told() -> None:
+    default = str(read("storage", "defaults/main.yml")["storage_home_limit"])
+    assert f"default('{Settings.model_fields['home_limit'].default}')" in default
+
+
+def test_quotas_program_reads_settings_as_the_course_does(tmp_path: Path) -> None:
+    program = ANSIBLE / "roles" / "storage" / "files" / "coursehub-quota"
+    limits = "alice=20G, bob=1.5M"
+    ours = load_settings(state=tmp_path, home_limit="512M", home_limits=limits)
+    quota = runpy.run_path(str(program))
+    for name in ("alice", "bob", "carol"):
+        for home in (f"/v/coursehub-home-{name}/_data", f"/h/coursehub-home-{name}"):
+            found = quota["limit_of"](home, {"limit": "512M", "limits": limits})
+            assert found == ours.home_limit_of(name), home

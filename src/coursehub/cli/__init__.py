@@ -3,13 +3,14 @@
 import sys
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
-from coursehub.settings import own_programs_first
+from coursehub import __version__
+from coursehub.settings import load_settings, own_programs_first
 
 PARTS = {
     "course": ("check", "schedule", "rebase"),
@@ -35,6 +36,8 @@ PARTS = {
     "report": ("report",),
     "similar": ("similar",),
     "smoke": ("smoke",),
+    "warm_up": ("warm-up",),
+    "stack": ("stack",),
 }
 """Module -> its commands, in the order of the help."""
 
@@ -76,8 +79,19 @@ def commands_of(part: str) -> dict[str, Any]:
 app = typer.Typer(cls=Parts, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"coursehub {load_settings().version or __version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def coursehub() -> None:
+def coursehub(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Say which this is."),
+    ] = False,
+) -> None:
     """CourseHub: a hands-on deep-learning course in a box.
 
     course.yml says what the course is; COURSEHUB_* variables say where things lie.

@@ -17,7 +17,8 @@ from coursehub.exchange.database import connect
 from coursehub.exchange.deadlines import CourseFile
 from coursehub.exchange.desk import Desk
 from coursehub.floors import require_floors
-from coursehub.settings import load_settings
+from coursehub.metrics import telling
+from coursehub.settings import METRICS_PORT, load_settings
 
 app = typer.Typer()
 
@@ -47,10 +48,12 @@ def grader() -> None:
         course_file = CourseFile(settings.course)
     if settings.form == "embedded":
         os.nice(_NICENESS)  # the hub and everybody's server run on the same cores
-    with GradingService(settings, course_file) as service, ExitStack() as clock:
+    with GradingService(settings, course_file) as service, ExitStack() as beside:
         if settings.clock:
-            clock.enter_context(ticking(settings, course_file, service))
-            clock.enter_context(passing_back(settings, course_file))
+            beside.enter_context(ticking(settings, course_file, service))
+            beside.enter_context(passing_back(settings, course_file))
+        if settings.form == "containers":
+            beside.enter_context(telling(settings.secret("metrics_token"), METRICS_PORT))
         while not stopped.is_set():
             service.tend()
             # The image's health check looks at its age.
@@ -60,7 +63,7 @@ def grader() -> None:
 
 @app.command()
 def desk() -> None:
-    """Show whether somebody grades, and what waits to be graded."""
+    """Show whether somebody grades, and what waits to be graded; exit with 1 if nobody does."""
     with one_line_errors():
         found = Desk(connect(str(load_settings().database)))
     now = datetime.now(UTC)
@@ -71,3 +74,5 @@ def desk() -> None:
         f"Waiting: {waiting['full']} of staff's, {waiting['rerun']} regrade requests, "
         f"{waiting['visible']} of students'."
     )
+    if obstacle:
+        raise typer.Exit(1)

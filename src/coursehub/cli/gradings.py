@@ -21,6 +21,7 @@ from coursehub.exchange.desk import LEASE, Desk, Grading
 from coursehub.exchange.ledger import Ledger
 from coursehub.exchange.store import PLACES
 from coursehub.grading import reply
+from coursehub.grading.figures import counted
 from coursehub.grading.marking import Bench, Grade, Marking, open_real
 from coursehub.grading.pipeline import Graded
 from coursehub.grading.record import seed_of
@@ -188,7 +189,8 @@ class GradingService:
         log.info("%s", who)
         with self._kept(grading):
             try:
-                result = self._result(grading)
+                with counted(grading.kind):
+                    result = self._result(grading)
             except _Withdrawn:
                 self._desk.give_back(grading)
                 return
@@ -237,7 +239,8 @@ class GradingService:
         self._require_bench()
         self._last_used = _now()
         try:
-            return self._graded(source, handed_in)
+            with counted("collected"):
+                return self._graded(source, handed_in)
         except _Withdrawn:
             raise SandboxUnavailable(
                 self.problem or "the sandbox was opened anew", remedy="It is tried again."

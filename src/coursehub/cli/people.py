@@ -74,6 +74,27 @@ def list_roster() -> None:
     Console().print(table)
 
 
+@roster_app.command("show")
+def show(username: Annotated[str, typer.Argument(help="Who.")]) -> None:
+    """Say whether somebody gets in, as what and how; for whoever is locked out.
+
+    Exit code 2 when they do not get in.
+    """
+    with one_line_errors():
+        roster = _roster()
+        person = roster.find(username)
+        if person is None:
+            dropped = username in {each.username for each in roster.former()}
+            raise RosterError(
+                f"{username} {'was dropped from' if dropped else 'is not on'} the roster",
+                remedy="Import them again" if dropped else "Check the spelling, or import them",
+            )
+        password, issuers = roster.ways_in(username)
+        typer.echo(f"{username}: {person.role}, {person.name}, {person.number}, {person.email}")
+        typer.echo(f"password: {'set' if password else 'none'}")
+        typer.echo(f"accounts: {', '.join(issuers) or 'none yet; the first to come is theirs'}")
+
+
 @roster_app.command("password")
 def set_password(
     username: Annotated[str, typer.Argument(help="Who.")],

@@ -4,6 +4,8 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
 from jupyterhub.services.auth import HubOAuth
@@ -11,11 +13,13 @@ from jupyterhub.services.auth import HubOAuth
 from coursehub.cli.course import one_line_errors
 from coursehub.cli.pages import course_pages, home_of
 from coursehub.exchange.exchange import Exchange
+from coursehub.exchange.figures import CourseFigures
 from coursehub.exchange.protocol import SERVICE_NAME, SERVICE_PREFIX
 from coursehub.exchange.service import serve as serve_exchange
 from coursehub.floors import require_floors
 from coursehub.headers import cookie_options
-from coursehub.settings import Settings, load_settings
+from coursehub.metrics import REGISTRY, telling
+from coursehub.settings import METRICS_PORT, Settings, load_settings
 
 _KNOWN_SECONDS = 5
 
@@ -48,7 +52,23 @@ def serve() -> None:
     address = "127.0.0.1" if settings.form == "embedded" else "0.0.0.0"
     home = home_of(exchange, settings)
     pages = course_pages(home, settings, auth)
-    asyncio.run(serve_exchange(exchange, auth, port, address, pages, home.project.recover))
+    with _figures(exchange, settings):
+        asyncio.run(serve_exchange(exchange, auth, port, address, pages, home.project.recover))
+
+
+@contextmanager
+def _figures(exchange: Exchange, settings: Settings) -> Iterator[None]:
+    """Tell Prometheus, in the deployed form: the embedded one is watched by who started it."""
+    if settings.form == "embedded":
+        yield
+        return
+
+    def names() -> list[str]:
+        return [each.name for each in exchange.deadlines.course.assignments]
+
+    REGISTRY.register(CourseFigures(exchange.engine, names))
+    with telling(settings.secret("metrics_token"), METRICS_PORT):
+        yield
 
 
 def _hub_auth(settings: Settings) -> HubOAuth:

@@ -19,6 +19,13 @@ app = typer.Typer()
 
 DATABASE_ROLES = ("hub", "course", "grader")
 
+TOKENS = (
+    ("proxy_token", "proxy"),
+    ("course_token", "course"),
+    ("metrics_token", "course", "grader", "monitoring"),
+)
+"""Each that the hub knows, and who else does; `monitoring` is Prometheus, outside of containers."""
+
 
 @app.command()
 def setup(
@@ -74,9 +81,10 @@ def make_secrets(folder: Path) -> list[str]:
         keep(f"{service}/pgpass", lambda service=service: _pgpass({service: passwords[service]}))
     keep("migrate/pgpass", lambda: _pgpass(passwords))
     keep("hub/cookie_secret")
-    for name, other in (("proxy_token", "proxy"), ("course_token", "course")):
+    for name, *others in TOKENS:
         token = keep(f"hub/{name}")
-        keep(f"{other}/{name}", lambda token=token: token)
+        for other in others:
+            keep(f"{other}/{name}", lambda token=token: token)
     key = folder / "course" / "receipts.key"
     if not key.exists():
         made.append("course/receipts.key")

@@ -55,6 +55,11 @@ class Deed:
     result: dict[str, Any] | None
     problem: str | None
 
+    def is_failing(self, now: datetime) -> bool:
+        """Whether it failed and is still tried; a deadline that moved makes another of it."""
+        tried = self.taken_until is not None and self.taken_until > now - 2 * _PAUSES[1]
+        return self.problem is not None and self.done_at is None and tried
+
 
 class Clock:
     """The tables `clock` and `approvals`."""

@@ -241,14 +241,18 @@ class Desk:
 
     # Everybody.
 
+    def services(self, now: datetime) -> dict[str, str | None]:
+        """The graders that are there -> why each does not grade, if it does not."""
+        seen = select(grading_services).where(grading_services.c.seen > now - LEASE)
+        with self._engine.connect() as connection:
+            rows = connection.execute(seen.order_by(grading_services.c.name))
+            return {row.name: row.problem for row in rows}
+
     def obstacle(self, now: datetime) -> str | None:
         """Why nothing is graded now; None when some service grades."""
-        with self._engine.connect() as connection:
-            seen = select(grading_services).where(grading_services.c.seen > now - LEASE)
-            services = connection.execute(seen.order_by(grading_services.c.name)).all()
-        if not services:
+        problems = list(self.services(now).values())
+        if not problems:
             return "no grader is running"
-        problems = [row.problem for row in services]
         return None if None in problems else problems[0]
 
     def waiting(self, now: datetime) -> dict[Kind, int]:
@@ -256,6 +260,13 @@ class Desk:
         return {
             kind: self._count(and_(_open(now), gradings.c.kind == kind)) for kind in get_args(Kind)
         }
+
+    def oldest(self, now: datetime) -> dict[Kind, datetime]:
+        """When the oldest of each kind that waits or is being graded was asked for."""
+        oldest = func.min(gradings.c.asked_at)
+        query = select(gradings.c.kind, oldest).where(_open(now)).group_by(gradings.c.kind)
+        with self._engine.connect() as connection:
+            return {kind: asked_at for kind, asked_at in connection.execute(query)}
 
     def problems(self, assignment: str) -> dict[str, str]:
         """User name -> why nothing came of what staff asked for last."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import Engine, Row, select
+from sqlalchemy import Engine, Row, func, select
 
 from coursehub.errors import ReceiptError
 from coursehub.exchange.database import ledger
@@ -136,6 +136,12 @@ class Ledger:
             for username, assignment, received in connection.execute(query):
                 found.setdefault((username, assignment), []).append(received)
         return found
+
+    def count(self) -> dict[str, int]:
+        """How many hand-ins there are for each assignment that has any."""
+        query = select(ledger.c.assignment, func.count()).group_by(ledger.c.assignment)
+        with self._engine.connect() as connection:
+            return {name: count for name, count in connection.execute(query)}
 
     def check(self) -> list[HandIn]:
         """Every row, after making sure that the chain holds.

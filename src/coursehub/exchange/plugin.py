@@ -257,7 +257,10 @@ class Submit(Plugin, abc.ExchangeSubmit):
         folder = self.local(record.assignment)
         contents, left_out = read_for_hand_in(folder, record.files)
         done = self.client.hand_in(record.assignment, contents)
-        receipt = self._keep(done)
+        try:
+            receipt = str(self._keep(done))
+        except OSError as error:  # such as a home that is full: the hand-in is there all the same
+            receipt = f"not kept in your home ({error.strerror}); download it from the course page"
         if left_out:
             self.log.warning("Left out, not part of the assignment: %s", ", ".join(left_out))
         if done.remark:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from coursehub import journal
@@ -50,9 +50,8 @@ class Roster:
 
     def find(self, username: str) -> Person | None:
         """The active person of that name, or None."""
-        query = select(*_COLUMNS_OF_PERSON).where(people.c.username == username, people.c.active)
         with self._engine.connect() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(_OF_NAME, {"name": username}).one_or_none()
         return Person(*row) if row else None
 
     def everyone(self) -> list[Person]:
@@ -167,16 +166,15 @@ class Roster:
             now: the time to note; aware.
         """
         account = {"issuer": issuer, "subject": subject, "username": username}
+        if self._linked(account):
+            return True
         with suppress(IntegrityError), self._engine.begin() as connection:
-            if not self._linked(connection, **account):
-                connection.execute(identities.insert().values(**account, linked_at=now))
-        with self._engine.connect() as connection:
-            return self._linked(connection, **account)
+            connection.execute(identities.insert().values(**account, linked_at=now))
+        return self._linked(account)
 
-    @staticmethod
-    def _linked(connection: Connection, **account: str) -> bool:
-        known = [identities.c[name] == value for name, value in account.items()]
-        return connection.execute(select(identities.c.subject).where(*known)).first() is not None
+    def _linked(self, account: Mapping[str, str]) -> bool:
+        with self._engine.connect() as connection:
+            return connection.execute(_LINKED, account).first() is not None
 
     def accounts(self, issuer: str) -> dict[str, str]:
         """Whose each account at a provider is: subject -> user name."""
@@ -224,6 +222,14 @@ class Roster:
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(people.c.username))
             return [Person(*row) for row in rows]
+
+    def ways_in(self, username: str) -> tuple[bool, list[str]]:
+        """Whether somebody has a password here, and at which issuers an account that is linked."""
+        secret = select(people.c.password).where(people.c.username == username)
+        linked = select(identities.c.issuer).where(identities.c.username == username)
+        with self._engine.connect() as connection:
+            password = connection.execute(secret).scalar()
+            return bool(password), list(connection.execute(linked).scalars())
 
     def follow(
         self,
@@ -331,6 +337,13 @@ class Roster:
 
 
 _COLUMNS_OF_PERSON = [people.c[name] for name in COLUMNS]
+# Asked at every sign-in and every few seconds of every session: made once.
+_OF_NAME = select(*_COLUMNS_OF_PERSON).where(
+    people.c.username == bindparam("name"), people.c.active
+)
+_LINKED = select(identities.c.subject).where(
+    *(identities.c[name] == bindparam(name) for name in ("issuer", "subject", "username"))
+)
 
 
 def _latest(connection: Connection) -> dict[tuple[str, str], tuple[datetime, datetime]]:

@@ -36,6 +36,7 @@ from coursehub.errors import (
     as_json,
 )
 from coursehub.exchange.exchange import Exchange, now
+from coursehub.exchange.figures import FAULTS, REFUSALS, SECONDS
 from coursehub.exchange.person import Person
 from coursehub.exchange.protocol import (
     IDEMPOTENCY_HEADER,
@@ -130,9 +131,18 @@ class ApiHandler(RequestHandler):
         self.set_header("Content-Type", "application/json")
         self.finish(message.model_dump_json())
 
+    def on_finish(self) -> None:
+        """Let Prometheus know how long it took."""
+        SECONDS.labels(self.deed).observe(self.request.request_time())
+
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Answer every error in the one JSON shape."""
+        """Answer every error in the one JSON shape, and let Prometheus know of it."""
         error = kwargs.get("exc_info", (None, None))[1]
+        refused = isinstance(error, CourseHubError)
+        if (status_code >= 500 and not refused) or isinstance(error, ServiceUnavailable):
+            FAULTS.inc()
+        else:
+            REFUSALS.labels(type(error).__name__ if refused else str(status_code)).inc()
         if isinstance(error, TooOften):
             self.set_header("Retry-After", str(error.seconds))
         if isinstance(error, ExchangeError):
@@ -244,6 +254,9 @@ class OpenHandler(ApiHandler):
 
     async def prepare(self) -> None:
         """Nobody needs to sign in."""
+
+    def on_finish(self) -> None:
+        """Not counted: most of these are health checks."""
 
 
 class KeyHandler(OpenHandler):

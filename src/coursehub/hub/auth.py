@@ -114,9 +114,15 @@ class RosterAuthenticator(Authenticator):
         member = self.people.find(user.name)
         if member is None:
             return False
-        due = (set(groups(member, self.course_id)), set(roles(member)))
-        has = ({each.name for each in user.groups}, {each.name for each in user.roles})
-        return due == has or self.admit(member)
+        due = self.admit(member)
+        return is_already(user, due) or due
+
+
+def is_already(user: Any, due: Mapping[str, Any]) -> bool:
+    """Whether the hub has somebody as `RosterAuthenticator.admit` says."""
+    return {each.name for each in user.groups} == set(due["groups"]) and {
+        each.name for each in user.roles
+    } == {each["name"] for each in due["roles"]}
 
 
 def groups(member: Member, course_id: str) -> list[str]:

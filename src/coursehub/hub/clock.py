@@ -5,13 +5,13 @@ application, which runs the configured beats once it is up.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import docker
-from docker.errors import NotFound
 from jupyterhub import orm
 from jupyterhub.app import JupyterHub
 from traitlets import Float, List, Unicode
@@ -22,6 +22,7 @@ from coursehub.hub.gpus import GpuPool
 from coursehub.hub.leases import for_grading
 from coursehub.hub.networks import PROJECT, USER
 from coursehub.hub.requests import GpuRequests
+from coursehub.hub.servers import labelled, remove
 from coursehub.settings import Settings
 
 Beat = Callable[[JupyterHub], Awaitable[None]]
@@ -70,19 +71,29 @@ def start_clock(hub: JupyterHub, beats: Sequence[Beat], seconds: float) -> async
     Args:
         hub: the running hub, which each beat is given.
         beats: what to do.
-        seconds: the rest between two rounds.
+        seconds: the rest between two rounds; longer after a long one, see `rest`.
     """
 
     async def tick() -> None:
         while True:
+            began = time.monotonic()
             for beat in beats:
                 try:
                     await beat(hub)
                 except Exception:
                     hub.log.exception("A periodic task failed; it is tried again.")
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(rest(seconds, time.monotonic() - began))
 
     return asyncio.create_task(tick())
+
+
+def rest(seconds: float, took: float) -> float:
+    """How long to rest after a round that took so long.
+
+    With thousands of servers, or an engine that is slow, a round takes seconds: it never takes
+    more than a tenth of the hub's time.
+    """
+    return max(seconds, 9 * took)
 
 
 def in_thread(work: Callable[[], object]) -> Beat:
@@ -141,9 +152,9 @@ def serve_grading(pool: GpuPool | None, requests: GpuRequests) -> Beat:
 
 
 def remove_orphans(client: docker.DockerClient, settings: Settings) -> Beat:
-    """A beat that removes users' containers that the hub knows nothing of.
+    """A beat that removes users' servers that the hub knows nothing of.
 
-    A hub that dies between making a container and noting it leaves one. It is removed when two
+    A hub that dies between making one and noting it leaves it behind. It is removed when two
     rounds in turn find it without an active spawner, so never while it starts or stops.
     """
     suspects: set[str] = set()
@@ -151,27 +162,28 @@ def remove_orphans(client: docker.DockerClient, settings: Settings) -> Beat:
     async def beat(hub: JupyterHub) -> None:
         nonlocal suspects
         before, suspects = suspects, set()
-        for container in await asyncio.to_thread(_users_containers, client, settings):
-            spawner = _spawner(hub, container["Labels"][USER])
+        labels = [f"{PROJECT}={settings.project}", USER]
+        found = await asyncio.to_thread(labelled, client, settings, labels)
+        # Almost all are known: the database is asked about the others alone.
+        known = _with_active_servers(hub) if found else set()
+        for server in found:
+            if server.labels[USER] in known:
+                continue
+            spawner = _spawner(hub, server.labels[USER])
             if spawner is not None and spawner.active:
                 continue
-            suspects.add(container["Id"])
-            if container["Id"] in before:
-                hub.log.warning("Removing %s: no server of the hub's.", container["Names"])
-                await asyncio.to_thread(_remove, client, container["Id"])
+            suspects.add(server.id)
+            if server.id in before:
+                hub.log.warning("Removing %s: no server of the hub's.", server.name)
+                await asyncio.to_thread(remove, client, settings, server.id)
 
     return beat
 
 
-def _users_containers(client: docker.DockerClient, settings: Settings) -> list[dict[str, Any]]:
-    labels = [f"{PROJECT}={settings.project}", USER]
-    found: list[dict[str, Any]] = client.api.containers(all=True, filters={"label": labels})
-    return found
-
-
-def _remove(client: docker.DockerClient, container: str) -> None:
-    with suppress(NotFound):
-        client.api.remove_container(container, force=True, v=True)
+def _with_active_servers(hub: JupyterHub) -> set[str]:
+    """Names of whoever's default server starts, runs or stops; of what the hub has in memory."""
+    users = [user for user in list(hub.users.values()) if "" in user.spawners]
+    return {user.name for user in users if user.spawners[""].active}
 
 
 def _spawner(hub: JupyterHub, username: str) -> Any:

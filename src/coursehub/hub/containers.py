@@ -178,6 +178,7 @@ class ContainerSpawner(DockerSpawner):
         env = super().get_env()
         env["COURSEHUB_EXCHANGE_URL"] = self.settings.exchange_url
         env["OMP_NUM_THREADS"] = str(max(1, int(self.cpu_limit)))
+        env["COURSEHUB_HOME_BYTES"] = str(self.settings.home_limit_of(self.user.name))
         env |= report_environment(self.settings)
         if self.settings.internet:
             env |= egress(self.settings.course_host)

@@ -10,14 +10,19 @@ from coursehub.hub.clock import in_thread, remove_orphans, serve_grading, stop_e
 from coursehub.hub.containers import ContainerSpawner
 from coursehub.hub.cull import culler_role, culler_service
 from coursehub.hub.devices import find_devices
+from coursehub.hub.figures import metrics_role, metrics_service, tell_gpus
 from coursehub.hub.gpus import GpuPool
+from coursehub.hub.homes import say_whether_enforced
 from coursehub.hub.leases import LeaseHistory
 from coursehub.hub.networks import Networks
 from coursehub.hub.pages import extra_handlers
 from coursehub.hub.profiles import Profiles
 from coursehub.hub.proxy import QuietProxy
 from coursehub.hub.requests import GpuRequests
+from coursehub.hub.services import ServiceSpawner
 from coursehub.settings import HUB_PORT, Settings
+
+_POLLS_A_SECOND = 20  # if everybody's server ran; each costs the hub some 3 ms
 
 
 class Surroundings(Protocol):
@@ -56,14 +61,15 @@ def configure_deployed(
     _network(c, settings)
     _state(c, settings)
     _servers(c, settings, course, engine.networks)
+    c.ContainerSpawner.poll_interval = poll_seconds(len(people.everyone()))
     c.ContainerSpawner.is_staff = is_staff
     # traitlets copies methods together with their objects, functions not.
     c.ContainerSpawner.staff_environment = lambda name: surroundings.staff_environment(name)
     if engine.pool:
         _gpus(c, settings, engine.pool, Profiles(engine.pool, settings, is_staff))
     _clock(c, settings, engine, surroundings)
-    c.JupyterHub.services.append(culler_service(settings))
-    c.JupyterHub.load_roles.append(culler_role())
+    c.JupyterHub.services += [culler_service(settings), metrics_service(settings)]
+    c.JupyterHub.load_roles += [culler_role(), metrics_role()]
     return {"url": settings.course_url, "api_token": settings.secret("course_token")}
 
 
@@ -99,12 +105,22 @@ def _state(c: Any, settings: Settings) -> None:
 
 
 def _servers(c: Any, settings: Settings, course: Course, networks: Networks) -> None:
-    c.JupyterHub.spawner_class = ContainerSpawner
+    c.JupyterHub.spawner_class = ServiceSpawner if settings.swarm else ContainerSpawner
     # Servers wait their turn in `ContainerSpawner`, where people are told so.
     c.JupyterHub.concurrent_spawn_limit = 0
     c.ContainerSpawner.settings = settings
     c.ContainerSpawner.course_id = course.id
     c.ContainerSpawner.networks = networks
+    say_whether_enforced(settings)
+
+
+def poll_seconds(people: int) -> int:
+    """How often the hub asks whether a server still runs, with so many people on the roster.
+
+    Each time it asks the engine about that one. Who opens a page of a server that ended is told at
+    once in any case.
+    """
+    return max(30, people // _POLLS_A_SECOND)
 
 
 def _gpus(c: Any, settings: Settings, pool: GpuPool, profiles: Profiles) -> None:
@@ -120,5 +136,5 @@ def _clock(c: Any, settings: Settings, engine: Engine, surroundings: Surrounding
     beats = [remove_orphans(engine.client, settings), reconcile, in_thread(surroundings.tidy)]
     beats.append(serve_grading(engine.pool, surroundings.requests))
     if engine.pool:
-        beats.append(stop_expired(engine.pool))
+        beats += [stop_expired(engine.pool), tell_gpus(engine.pool)]
     c.ClockedHub.beats += beats

@@ -22,6 +22,10 @@ from coursehub.settings import Settings
 
 # https://github.com/cncf-tags/container-device-interface/blob/main/SPEC.md: kind is vendor/class
 _GPU_CLASS = "gpu"
+
+GENERIC = "NVIDIA-GPU"
+"""Kind of the generic resources that are GPUs, as the nodes of a swarm offer them."""
+
 _CDI_NAME = re.compile(r"[\w.-]+/[\w-]+=\w[\w.:-]*", re.ASCII)
 _UUID = re.compile(r"(GPU|MIG)-[0-9A-Za-z/-]+")
 _INDEX = re.compile(r"\d+(:\d+)?")
@@ -68,7 +72,7 @@ def find_devices(client: docker.DockerClient, settings: Settings) -> Found:
     if settings.gpus != "auto":
         return Found(named_devices(settings.gpus), ("COURSEHUB_GPUS names them",))
     try:
-        return _discovered(client, settings)
+        return _offered(client) if settings.swarm else _discovered(client, settings)
     except DockerException as error:
         return Found((), (f"the Docker engine does not answer ({error})",))
 
@@ -88,6 +92,20 @@ def named_devices(names: str) -> tuple[Device, ...]:
                 remedy="Write auto, none, or names like nvidia.com/gpu=0 or GPU-8a5f…, with commas",
             )
     return tuple(Device(part) for part in parts)
+
+
+def _offered(client: docker.DockerClient) -> Found:
+    """What the machines of a swarm offer as generic resources, by name."""
+    offers = [name for node in client.api.nodes() for name in offered_by(node)]
+    looked = ("the generic resources of the swarm's machines",)
+    return Found(tuple(map(Device, sorted(offers))), looked)
+
+
+def offered_by(node: dict[str, Any]) -> list[str]:
+    """UUIDs of the GPUs that a node offers (`node-generic-resources` in its daemon.json)."""
+    resources = node.get("Description", {}).get("Resources", {}).get("GenericResources") or ()
+    named = [each["NamedResourceSpec"] for each in resources if "NamedResourceSpec" in each]
+    return [each["Value"] for each in named if each["Kind"] == GENERIC]
 
 
 def _discovered(client: docker.DockerClient, settings: Settings) -> Found:

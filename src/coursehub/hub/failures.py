@@ -24,6 +24,9 @@ MEMORY_FLOOR = 512 * 1024**2
 
 MEMINFO = Path("/proc/meminfo")
 
+NOT_STARTED = "not started"
+"""The reason that the hub's figures give for such a failure."""
+
 _ENGINE = (
     "The container engine does not answer. Try again in a minute; if that does not help, tell staff"
 )
@@ -45,6 +48,26 @@ _ENGINE_SAYS = (
 )
 
 
+_FULL = "All machines are full. Try again when other servers have stopped, or tell staff"
+_NO_MACHINE = (
+    "No machine takes servers at the moment. Try again in a minute; if that does not help, tell "
+    "staff"
+)
+_NO_IMAGE = (
+    "The image of your server is not on the machine {machine}. Ask staff to run make provision"
+)
+_NO_HOME = (
+    "Your home is not to be had on the machine {machine}. Try again, and tell staff that the "
+    "storage of homes is not mounted there"
+)
+_SWARM_SAYS = (
+    ("insufficient resources", _FULL),
+    ("no suitable node", _NO_MACHINE),
+    ("no such image", _NO_IMAGE),
+    ("bind source path does not exist", _NO_HOME),
+)
+
+
 class NotStarted(SpawnException):
     """A server did not start; the hub's pages show the sentence as it stands."""
 
@@ -54,7 +77,7 @@ class NotStarted(SpawnException):
         Args:
             sentence: what the person reads, plain text.
         """
-        super().__init__(sentence, reason="not started", status_code=503)
+        super().__init__(sentence, reason=NOT_STARTED, status_code=503)
         self.jupyterhub_message = sentence
         self.jupyterhub_html_message = html.escape(sentence)
 
@@ -91,6 +114,44 @@ def unforeseen() -> tuple[NotStarted, str]:
         f"Try again; if that does not help, tell them this number: {number}."
     )
     return NotStarted(sentence), number
+
+
+def why_not_placed(said: str, machine: str) -> NotStarted | None:
+    """Why a swarm does not start a server, in words; None when nobody foresaw it.
+
+    Args:
+        said: `Status.Err` of its task.
+        machine: the name of the machine that was to run it, if one was.
+    """
+    known = (words for key, words in _SWARM_SAYS if key in said.lower())
+    found = next(known, None) or next(
+        (words for key, words in _ENGINE_SAYS if key.lower() in said.lower()), None
+    )
+    return NotStarted(f"{found.format(machine=machine)}.") if found else None
+
+
+def why_task_ended(task: Mapping[str, Any], memory: int, *, machine_gone: bool) -> str:
+    """Why a server in a swarm ended.
+
+    Args:
+        task: as the swarm's manager knows it.
+        memory: the server's limit in bytes.
+        machine_gone: whether the machine that ran it does not answer.
+    """
+    if machine_gone:
+        return (
+            "The machine on which your server ran does not answer any more. Your files are kept: "
+            "start again, and your server starts on another one."
+        )
+    code = task["Status"].get("ContainerStatus", {}).get("ExitCode", 0)
+    if code == 137:  # no manager is told whether it was for memory
+        return (
+            "Your server was stopped: most often that is because it used up its "
+            f"{memory / 1024**3:.3g} GB of memory."
+        )
+    if task["Status"]["State"] == "complete" or code:
+        return why_ended({"ExitCode": code, "OOMKilled": False}, memory)
+    return why_ended({"ExitCode": 143, "OOMKilled": False}, memory)
 
 
 def why_ended(state: Mapping[str, Any], memory: int) -> str:

@@ -165,9 +165,23 @@ class GpuPool:
 
     async def standing(self) -> Standing:
         """How things stand, by what the engine says now."""
-        free, waiting = await self.free(), len(self._queue)
-        places = len(self.devices) * self.settings.gpu_shared
-        return Standing(max(0, free - waiting), places, waiting, self._expected(waiting + 1))
+        free, waiting = await self.free(), self.waiting
+        return Standing(max(0, free - waiting), self.places, waiting, self._expected(waiting + 1))
+
+    @property
+    def places(self) -> int:
+        """How many servers can have a GPU at once."""
+        return len(self.devices) * self.settings.gpu_shared
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._queue)
+
+    def lent(self) -> dict[str, int]:
+        """Device -> how many places of it are lent, by the last look."""
+        load = Counter(held.device for held in self._places_taken())
+        return {device.name: load[device.name] for device in self.devices}
 
     async def left_this_week(self, username: str) -> timedelta | None:
         """How long somebody may still have a GPU this week; None without a limit."""
@@ -290,16 +304,15 @@ class GpuPool:
         ]
 
     def _free(self) -> int:
-        load = Counter(held.device for held in self._places_taken())
         shared = self.settings.gpu_shared
-        return sum(max(0, shared - load[device.name]) for device in self.devices)
+        return sum(max(0, shared - lent) for lent in self.lent().values())
 
     def _expected(self, number: int) -> timedelta | None:
         names = {device.name for device in self.devices}
         return expected_wait(
             number,
             [held.until for held in self._places_taken() if held.device in names],
-            len(self.devices) * self.settings.gpu_shared,
+            self.places,
             timedelta(minutes=self.settings.gpu_lease_minutes),
             datetime.now(UTC),
         )

@@ -12,6 +12,7 @@ from coursehub.course.schedule import say_short
 from coursehub.hub.devices import Device
 from coursehub.hub.leases import Held, for_grading, is_grading
 from coursehub.hub.networks import PROJECT, USER
+from coursehub.hub.servers import labelled
 from coursehub.settings import Settings
 
 GPU, UNTIL = "coursehub.gpu", "coursehub.gpu.until"
@@ -20,7 +21,6 @@ GPU, UNTIL = "coursehub.gpu", "coursehub.gpu.until"
 GRADING = "coursehub.grading"
 """Label of a container that hand-ins are run in: the number of the request for its GPU."""
 
-_HOLDING = ["created", "running", "restarting", "paused"]  # an exited container holds nothing
 _LEFT_FREE = 0.1  # of a shared GPU's memory: each process has a CUDA context beside its share
 
 
@@ -85,8 +85,7 @@ def say_until(until: datetime, course: Course) -> str:
 def leases_of(client: docker.DockerClient, settings: Settings, course: Course) -> list[Lease]:
     """The leases there are, read from the labels of this deployment's containers (blocking)."""
     wanted = [f"{PROJECT}={settings.project}", GPU, UNTIL]
-    containers = client.api.containers(all=True, filters={"label": wanted, "status": _HOLDING})
-    held = {_held(container["Labels"]) for container in containers}
+    held = {_held(each.labels) for each in labelled(client, settings, wanted) if each.holds}
     return [lease_of(each, settings, course) for each in sorted(held, key=_by_end)]
 
 

@@ -10,7 +10,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Unicode
 
 from coursehub.errors import NotFound
-from coursehub.hub.auth import Member, Refused, RosterAuthenticator
+from coursehub.hub.auth import Member, Refused, RosterAuthenticator, is_already
 from coursehub.hub.lti_handler import LtiHandler
 from coursehub.lti.launch import refusal
 from coursehub.lti.tool import Tool
@@ -141,3 +141,10 @@ class EnterHandler(LtiHandler):
         if user is None:
             raise not_listed()
         self.redirect(ticket["next"] or self.get_next_url(user))
+
+    async def auth_to_user(self, authenticated: dict[str, Any], user: Any = None) -> Any:
+        """Write nothing of somebody who is in the hub as they should be: a class comes at once."""
+        known = self.find_user(authenticated["name"])
+        if known is not None and is_already(known, authenticated):
+            return known
+        return await super().auth_to_user(authenticated, user)

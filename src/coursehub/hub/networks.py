@@ -3,14 +3,20 @@
 Only the server and the services that it needs are members. The network is `internal`, and with
 `inhibit_ipv4` the host has no address on it either: other servers, databases, the host, the
 metadata address and private ranges are not forbidden, there is just no route to them.
+
+In a swarm a network is an overlay, on the server's machine and on this one, and encrypted between
+them. The services are containers of docker compose there too: those of a swarm's service could not
+be connected to a network while they run.
 """
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network, ip_network
+from typing import Any
 
 from docker import DockerClient
 from docker.errors import APIError, NotFound
@@ -18,6 +24,7 @@ from docker.models.networks import Network
 from docker.types import IPAMConfig, IPAMPool
 
 from coursehub.errors import SettingsError, SpawnError
+from coursehub.hub.servers import labelled
 from coursehub.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -30,6 +37,9 @@ COMPOSE_ONE_OFF = "com.docker.compose.oneoff"
 """Labels that docker compose puts on containers; "one off" are those of `docker compose run`."""
 
 OPTIONS = {"com.docker.network.bridge.inhibit_ipv4": "true"}
+"""Of a network on this machine alone; one of a swarm has no address of a host in any case."""
+
+_LEAVE_SECONDS = 10
 
 PREFIX = 28
 """Length of a network's prefix: 13 members, where a server and four services are the most."""
@@ -55,7 +65,7 @@ class Networks:
         """
         self._client = client
         self._project = settings.project
-        self._internet = settings.internet
+        self._settings = settings
         # Where the proxy goes by host name it has the course service's too.
         self._aliases = {"proxy": ["proxy", *filter(None, [settings.course_host])]}
         self._range = _range(settings.user_subnets)
@@ -113,10 +123,9 @@ class Networks:
                 try:
                     return self._client.networks.create(
                         name,
-                        driver="bridge",
+                        **self._kind(),
                         internal=True,
                         enable_ipv6=False,
-                        options=OPTIONS,
                         ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=str(subnet))]),
                         labels=labels,
                     )
@@ -130,15 +139,25 @@ class Networks:
             "COURSEHUB_USER_SUBNETS.",
         )
 
+    def _kind(self) -> dict[str, Any]:
+        if not self._settings.swarm:
+            return {"driver": "bridge", "options": OPTIONS}
+        # https://docs.docker.com/engine/network/drivers/overlay/: the option's presence counts.
+        options = {"encrypted": ""} if self._settings.swarm_encrypted else {}
+        return {"driver": "overlay", "attachable": True, "options": options}
+
     def _free_subnets(self) -> Iterator[IPv4Network]:
-        taken = [
+        taken = {
             subnet
             for network in self._client.networks.list()
             for pool in network.attrs["IPAM"]["Config"] or []
             if (subnet := ip_network(pool["Subnet"])).version == 4
-        ]
+        }
+        # Ours are as large as what is looked for: a look into a set, where each with each would
+        # take seconds once there are thousands.
+        others = [subnet for subnet in taken if subnet.prefixlen != PREFIX]
         for subnet in self._range.subnets(new_prefix=PREFIX):
-            if not any(subnet.overlaps(other) for other in taken):
+            if subnet not in taken and not any(subnet.overlaps(other) for other in others):
                 yield subnet
 
     def _complete(self, network: Network, services: list[Service]) -> None:
@@ -150,7 +169,7 @@ class Networks:
 
     def _wanted(self, labels: dict[str, str]) -> set[str]:
         staff = {"db"} if labels.get(ROLE) == "staff" else set()
-        return {"proxy", "hub"} | staff | ({"egress"} if self._internet else set())
+        return {"proxy", "hub"} | staff | ({"egress"} if self._settings.internet else set())
 
     def _remove(self, network: Network, services: list[Service]) -> None:
         """Take everybody off the network and remove it.
@@ -160,11 +179,11 @@ class Networks:
         """
         try:
             network.reload()
-            members = set(network.attrs["Containers"])
+            members = set(network.attrs["Containers"] or ())
             members |= {service.id for service in services if network.name in service.networks}
             for member in members:
                 _disconnect(network, member)
-            network.remove()
+            _remove_empty(network)
         except NotFound:
             log.debug("%s is gone already", network.name)
 
@@ -179,10 +198,9 @@ class Networks:
         ]
 
     def _servers(self) -> set[str]:
-        """Names of all users' containers, which are the names of their networks too."""
-        label = f"{PROJECT}={self._project}"
-        found = self._client.api.containers(all=True, filters={"label": label})
-        return {name.removeprefix("/") for row in found for name in row["Names"]}
+        """Names of all users' servers, which are the names of their networks too."""
+        found = labelled(self._client, self._settings, [f"{PROJECT}={self._project}"])
+        return {server.name for server in found}
 
 
 def _range(text: str) -> IPv4Network:
@@ -212,3 +230,15 @@ def _disconnect(network: Network, container: str) -> None:
         network.disconnect(container, force=True)
     except APIError as error:
         log.info("%s was not taken off %s: %s", container, network.name, error)
+
+
+def _remove_empty(network: Network) -> None:
+    """Remove a network whose members have left; a swarm learns of that a little later."""
+    patient = time.monotonic() + _LEAVE_SECONDS
+    while True:
+        try:
+            return network.remove()
+        except APIError as error:
+            if "in use" not in str(error) or time.monotonic() > patient:
+                raise
+            time.sleep(0.2)

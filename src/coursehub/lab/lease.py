@@ -19,7 +19,8 @@ def configure_lease(c: Any) -> None:
     if not until:
         return
     text = os.environ.get("COURSEHUB_GPU_UNTIL_TEXT", until)  # noqa: TID251
-    c.LabApp.extra_labextensions_path.append(str(LABEXTENSIONS))
+    if str(LABEXTENSIONS) not in c.LabApp.extra_labextensions_path:
+        c.LabApp.extra_labextensions_path.append(str(LABEXTENSIONS))
     lease = {"until": until, "text": text}
     # A plain dictionary: JupyterHub's extension cannot look into a value of traitlets' lazy kind.
     settings = c.ServerApp.setdefault("tornado_settings", {})

@@ -10,8 +10,10 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 
+from coursehub.lab import rescue
 from coursehub.lab.guard import ignore_home
 
 # The hub's side of the package `jupyterhub`: its database, its roles, its pages.
@@ -61,10 +63,12 @@ def main() -> None:
     """Run the server until it is told to stop; arguments are those of `jupyterhub-singleuser`."""
     gc.set_threshold(_COLLECT_EVERY)
     sys.modules.update(dict.fromkeys(UNUSED))  # None: importing it says that it is not installed
+    rescue.prepare(Path.home())
     ignore_home()
     with absent(OF_THE_HUB):
         from jupyterhub.singleuser.extension import JupyterHubSingleUser
     JupyterHubSingleUser.launch_instance()
+    rescue.follow()
 
 
 if __name__ == "__main__":

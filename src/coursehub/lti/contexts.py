@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, func, select, update
+from sqlalchemy import Connection, Engine, Table, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from coursehub import journal
@@ -65,7 +65,7 @@ class Contexts:
             LtiError: when there is none.
         """
         with self._engine.connect() as connection:
-            row = connection.execute(_QUERY.where(contexts.c.number == number)).one_or_none()
+            row = connection.execute(_ONE, {"wanted": number}).one_or_none()
         if row is None:
             raise LtiError(
                 f"there is no course {number} of an LMS", remedy="See `coursehub lti contexts`"
@@ -85,7 +85,7 @@ class Contexts:
             if "id" in link:
                 key = {"context": number, "resource_link_id": link["id"]}
                 _keep(connection, resource_links, key, _of_link(launch, link), now)
-        return self.get(number)
+            return _context(connection.execute(_ONE, {"wanted": number}).one())
 
     def adopt(self, number: int, by: str, now: datetime) -> None:
         """Hold the LMS's course to be our course from now on.
@@ -117,6 +117,7 @@ _QUERY = select(
     contexts.c.title, contexts.c.ours, contexts.c.memberships_url, contexts.c.lineitems_url,
     contexts.c.scopes,
 ).join(deployments, deployments.c.number == contexts.c.deployment)  # fmt: skip
+_ONE = _QUERY.where(contexts.c.number == bindparam("wanted"))
 
 
 def _context(row: Any) -> Context:
@@ -166,6 +167,7 @@ def _keep(
         insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         new = {**key, **values, **(first or {}), "seen": now}
         connection.execute(insert(table).values(new).on_conflict_do_nothing())
-    elif any(row[name] != value for name, value in values.items()) or row["seen"] < now - UNCHANGED:
+        return int(connection.execute(select(table.c.number).where(*same)).scalar_one())
+    if any(row[name] != value for name, value in values.items()) or row["seen"] < now - UNCHANGED:
         connection.execute(update(table).where(*same).values({**values, "seen": now}))
-    return int(connection.execute(select(func.max(table.c.number)).where(*same)).scalar_one())
+    return int(row["number"])

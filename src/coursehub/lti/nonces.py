@@ -3,7 +3,7 @@
 import hashlib
 from datetime import datetime
 
-from sqlalchemy import Engine, delete
+from sqlalchemy import Engine, bindparam, delete
 from sqlalchemy.exc import IntegrityError
 
 from coursehub.lti.tables import create_tables, nonces
@@ -29,8 +29,12 @@ class Nonces:
         digest = hashlib.sha256(f"{sender}\n{nonce}".encode()).hexdigest()
         try:
             with self._engine.begin() as connection:
-                connection.execute(nonces.insert().values(digest=digest, expires=expires))
-                connection.execute(delete(nonces).where(nonces.c.expires < now))
+                connection.execute(_SPEND, {"digest": digest, "expires": expires})
+                connection.execute(_FORGET, {"now": now})
         except IntegrityError:
             return False
         return True
+
+
+_SPEND = nonces.insert()
+_FORGET = delete(nonces).where(nonces.c.expires < bindparam("now"))

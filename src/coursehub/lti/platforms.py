@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, bindparam, delete, select
 from sqlalchemy.exc import IntegrityError
 
 from coursehub import journal
@@ -89,9 +89,8 @@ class Platforms:
         Raises:
             LtiError: when there is none.
         """
-        query = select(*_COLUMNS).where(platforms.c.number == number)
         with self._engine.connect() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(_ONE, {"wanted": number}).one_or_none()
         if row is None:
             raise LtiError(f"there is no platform {number}", remedy="See `coursehub lti platforms`")
         return Platform(*row)
@@ -155,13 +154,8 @@ class Platforms:
 
     def deployments(self, platform: int) -> list[Deployment]:
         """The known deployments of a platform."""
-        query = (
-            select(deployments.c.number, deployments.c.platform, deployments.c.deployment_id)
-            .where(deployments.c.platform == platform)
-            .order_by(deployments.c.number)
-        )
         with self._engine.connect() as connection:
-            return [Deployment(*row) for row in connection.execute(query)]
+            return [Deployment(*row) for row in connection.execute(_THEIRS, {"wanted": platform})]
 
     def deployment(self, platform: int, deployment_id: str) -> Deployment | None:
         """The deployment of that id, if it is known."""
@@ -188,3 +182,9 @@ class Platforms:
 
 
 _COLUMNS = [platforms.c[name] for name in Platform.__dataclass_fields__]
+_ONE = select(*_COLUMNS).where(platforms.c.number == bindparam("wanted"))
+_THEIRS = (
+    select(deployments.c.number, deployments.c.platform, deployments.c.deployment_id)
+    .where(deployments.c.platform == bindparam("wanted"))
+    .order_by(deployments.c.number)
+)

@@ -2,6 +2,11 @@
 
 Each file of `versions/` is a step; the newest is the head. A step is never edited once released.
 What the roles of the other services may do with the tables is said anew each time.
+
+While an upgrade goes on, and after it was taken back, an older version uses the newer tables. So a
+step only adds: tables, and columns that may be empty or have a default. Its way back keeps what was
+added, and forgets nothing. A step that cannot be so has a `downgrade` that really goes back, or
+none: then an upgrade over it can only be taken back by putting the saved databases in place.
 """
 
 from pathlib import Path
@@ -9,7 +14,10 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
+
+from coursehub.errors import CourseHubError
 
 # The hub signs people in, notes whose account it was, lends GPUs and asks who has handed in. The
 # grader and all other staff read what nbgrader's configuration and the clock need: who somebody is
@@ -76,14 +84,43 @@ def upgrade(engine: Engine, revision: str = "head") -> str:
     It is all done or nothing is. With PostgreSQL the roles `hub`, `grader` and `graders` get
     their rights.
     """
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
+    config = _config()
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
         if connection.dialect.name == "postgresql" and revision == "head":
             connection.exec_driver_sql(GRANTS)
         return _revision(connection)
+
+
+def downgrade(engine: Engine, revision: str) -> str:
+    """Take the tables back to an older `revision`; return the revision that is there then.
+
+    It is all done or nothing is.
+
+    Raises:
+        CourseHubError: naming the steps that have no way back.
+    """
+    config = _config()
+    with engine.begin() as connection:
+        steps = ScriptDirectory.from_config(config).iterate_revisions(
+            _revision(connection), revision
+        )
+        if stuck := [each for each in steps if not hasattr(each.module, "downgrade")]:
+            raise CourseHubError(
+                "; ".join(f"step {each.revision} has no way back: {each.doc}" for each in stuck),
+                key="course",
+                remedy="Put the saved databases in place, or stay with the newer version",
+            )
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+        return _revision(connection)
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    return config
 
 
 def _revision(connection: Connection) -> str:

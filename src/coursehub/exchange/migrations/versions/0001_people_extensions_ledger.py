@@ -49,3 +49,7 @@ def upgrade() -> None:
         UniqueConstraint("username", "assignment", "key"),
         if_not_exists=True,
     )
+
+
+def downgrade() -> None:
+    """Keep everything: the version before does not know it, and it waits for the next."""

@@ -22,3 +22,7 @@ def upgrade() -> None:
         if_not_exists=True,
     )
     op.create_index("ix_gpu_leases_username", "gpu_leases", ["username"], if_not_exists=True)
+
+
+def downgrade() -> None:
+    """Keep everything: the version before does not know it, and it waits for the next."""

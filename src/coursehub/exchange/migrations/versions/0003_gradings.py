@@ -38,3 +38,7 @@ def upgrade() -> None:
         Column("problem", Text, nullable=True),
         if_not_exists=True,
     )
+
+
+def downgrade() -> None:
+    """Keep everything: the version before does not know it, and it waits for the next."""

@@ -29,3 +29,7 @@ def upgrade() -> None:
         op.create_index(f"ix_journal_{column}", "journal", [column], if_not_exists=True)
     for statement in REFUSE_CHANGES[op.get_bind().dialect.name]:
         op.execute(statement)
+
+
+def downgrade() -> None:
+    """Keep everything: the version before does not know it, and it waits for the next."""

@@ -24,3 +24,7 @@ def upgrade() -> None:
         if_not_exists=True,
         sqlite_autoincrement=True,
     )
+
+
+def downgrade() -> None:
+    """Keep everything: the version before does not know it, and it waits for the next."""

@@ -34,3 +34,7 @@ def upgrade() -> None:
         if_not_exists=True,
     )
     op.create_index("ix_approvals_assignment", "approvals", ["assignment"], if_not_exists=True)
+
+
+def downgrade() -> None:
+    """Keep everything: the version before does not know it, and it waits for the next."""

@@ -71,3 +71,7 @@ def upgrade() -> None:
     )
     for table in ("members", "reports"):
         op.create_index(f"ix_{table}_team", table, ["team"], if_not_exists=True)
+
+
+def downgrade() -> None:
+    """Keep everything: the version before does not know it, and it waits for the next."""

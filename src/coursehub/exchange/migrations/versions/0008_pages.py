@@ -42,3 +42,7 @@ def upgrade() -> None:
         "one_regrade_waits", "regrades", ["username", "assignment"], unique=True,
         sqlite_where=waits, postgresql_where=waits, if_not_exists=True,
     )  # fmt: skip
+
+
+def downgrade() -> None:
+    """Keep everything: the version before does not know it, and it waits for the next."""

@@ -44,3 +44,7 @@ def upgrade() -> None:
         Column("remark", Text, nullable=False),
         if_not_exists=True,
     )
+
+
+def downgrade() -> None:
+    """Keep everything: the version before does not know it, and it waits for the next."""

@@ -20,3 +20,7 @@ def upgrade() -> None:
         UniqueConstraint("issuer", "username"),
         if_not_exists=True,
     )
+
+
+def downgrade() -> None:
+    """Keep everything: the version before does not know it, and it waits for the next."""
