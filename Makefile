@@ -91,7 +91,7 @@ test-provision: $(VENV)/ready ansible/.venv/ready ## the playbooks on fresh mach
 lint: $(VENV)/ready ansible/.venv/ready ## lint, types and layering only
 	$(BIN)/nox --no-venv -s lint
 
-bench: $(VENV)/ready ## everything that is claimed about speed
+bench: $(VENV)/ready ansible/.venv/ready ## everything that is claimed about speed
 	$(BIN)/nox --no-venv -s bench
 
 lock: $(VENV)/ready ## resolve pyproject.toml anew into requirements.lock, for any Python 3.11
