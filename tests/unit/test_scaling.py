@@ -52,7 +52,10 @@ def test_among_thousands_of_networks_a_free_one_is_found_at_once() -> None:
 
 
 def test_the_database_is_not_asked_about_servers_that_the_hub_knows() -> None:
-    containers = [{"Id": each, "Names": [each], "Labels": {USER: each}} for each in ("ann", "bob")]
+    containers = [
+        {"Id": each, "Names": [each], "Labels": {USER: each}, "State": "running"}
+        for each in ("ann", "bob")
+    ]
     client: Any = SimpleNamespace(api=SimpleNamespace(containers=lambda **_: containers))
     running = SimpleNamespace(active=True)
     users = {n: SimpleNamespace(name=n, spawners={"": running}) for n in ("ann", "bob")}
