@@ -35,7 +35,9 @@ def course(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
         small = {"type": "tmpfs", "device": "tmpfs", "o": f"size={ROOM},uid=1000,gid=1000"}
         ours = {"com.docker.compose.project": running.project,
                 "com.docker.compose.volume": "exchange"}  # fmt: skip
-        running.engine.volumes.create(f"{running.project}-exchange", "local", small, ours)
+        running.engine.volumes.create(
+            f"{running.project}-exchange", driver="local", driver_opts=small, labels=ours
+        )
         running.compose("up", "--detach", "--wait", "--wait-timeout", "300")
         running.enrol(PEOPLE)
         yield running
