@@ -35,8 +35,11 @@ def course(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
         small = {"type": "tmpfs", "device": "tmpfs", "o": f"size={ROOM},uid=1000,gid=1000"}
         ours = {"com.docker.compose.project": running.project,
                 "com.docker.compose.volume": "exchange"}  # fmt: skip
-        running.engine.volumes.create(f"{running.project}-exchange", "local", small, ours)
-        running.compose("up", "--detach", "--wait", "--wait-timeout", "300")
+        running.engine.volumes.create(
+            f"{running.project}-exchange", driver="local", driver_opts=small, labels=ours
+        )
+        running.compose("up", "--detach", "--wait-timeout", "300")
+        until(lambda: bool(httpx.get(f"{running.settings.bind_url}/hub/login").is_success), "up")
         running.enrol(PEOPLE)
         yield running
 
@@ -102,7 +105,7 @@ def test_hub_down(course: Composed) -> None:
     course.compose("kill", "hub")
     assert kernel.run("print(6 * 7)") == "42", "work stopped with the hub"
     with timed("hub down: until people sign in again"):
-        course.compose("up", "--detach", "--wait", "hub")
+        course.compose("up", "--detach", "hub")
         until(lambda: bool(course.session("bob")), "bob signs in")
     assert course.server("alice").id == before
     assert hand_in(course, "alice") == 2

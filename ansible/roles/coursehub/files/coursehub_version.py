@@ -20,6 +20,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +36,8 @@ DATABASES = ("course", "gradebook", "hub")
 STEPS = ("setup", "migrate")
 PEOPLES_SERVICES = ("hub", "course", "grader")
 UP_SECONDS = "300"
+SECOND_LOOK = 30
+"""Seconds after which services that were not healthy are asked again."""
 # A step that waits for a lock longer than this fails, instead of holding up everybody.
 PATIENCE = "PGOPTIONS=-c lock_timeout=30s"
 
@@ -149,18 +152,21 @@ def put_in_force(machine: Machine, version: str, now: datetime) -> None:
         Refused: saying what happened, and what runs.
     """
     before = machine.in_force
-    if before in (None, version):
+    if before is None or before == version:
         start(machine, version)
         return remember(machine, version)
     require_images(machine, version)
     save(machine, now)
-    was = machine.state(str(before))["revisions"]
+    was = machine.state(before)["revisions"]
+    other_database = identity(machine, DATABASE, version) != identity(machine, DATABASE, before)
+    replacing = other_database
     try:
         say(f"{version}: secrets, the course file, the tables")
         step(machine, version, "setup")
-        if identity(machine, DATABASE, version) != identity(machine, DATABASE, str(before)):
+        if other_database:
             start(machine, version, "db")  # with the roles that the new tables are for
         bring_up_to_date(machine, version)
+        replacing = True
         start(machine, version)
     except Refused as problem:
         say(f"taking it back: {before}")
@@ -168,7 +174,7 @@ def put_in_force(machine: Machine, version: str, now: datetime) -> None:
             str(problem),
             *attempt(take_tables_back, machine, version, was),
             *attempt(deploy, machine, before),
-            *attempt(start, machine, before),
+            *(attempt(start, machine, before) if replacing else []),
         ]
         runs = f"{before} runs, as before." if len(problems) == 1 else f"{before} runs in part."
         raise Refused("\n".join([*problems, f"{version} is not in force; {runs}"])) from None
@@ -265,7 +271,12 @@ def start(machine: Machine, version: str, *services: str) -> None:
     # is not there it is made, and they run on.
     machine.compose("rm", "--force", "--stop", *STEPS)
     options = ["--no-deps"] if services else ["--remove-orphans"]
-    machine.compose("up", "--detach", "--wait", "--wait-timeout", UP_SECONDS, *options, *services)
+    command = ["up", "--detach", "--wait", "--wait-timeout", UP_SECONDS, *options, *services]
+    try:
+        machine.compose(*command)
+    except Refused:  # a busy machine takes what is slow for unhealthy: it gets a second look
+        time.sleep(SECOND_LOOK)
+        machine.compose(*command)
 
 
 def deploy(machine: Machine, version: str) -> None:
