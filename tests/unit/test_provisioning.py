@@ -13,7 +13,8 @@ from coursehub.settings import CHECKOUT, Settings, load_settings
 ANSIBLE = CHECKOUT / "ansible"
 ROLES = sorted(folder.name for folder in (ANSIBLE / "roles").iterdir())
 SCRIPTS = ["coursehub/templates/coursehub-smoke.j2", "backup/templates/coursehub-backup.j2",
-           "backup/templates/coursehub-restore.j2", "monitoring/files/coursehub-note"]  # fmt: skip
+           "backup/templates/coursehub-restore.j2", "monitoring/files/coursehub-note",
+           "swarm/templates/coursehub-fence.j2"]  # fmt: skip
 
 
 def read(role: str, file: str) -> dict[str, object]:
