@@ -257,7 +257,7 @@ def _settings(state: Path, databases: Databases | None, port: int) -> Settings:
     )  # fmt: skip
     folder = Path(str(settings.secrets))
     folder.mkdir(mode=0o700)
-    for name in ("cookie_secret", "course_token", "proxy_token"):
+    for name in ("cookie_secret", "course_token", "metrics_token", "proxy_token"):
         settings.secret_file(name).write_text(secrets.token_hex(32))
         settings.secret_file(name).chmod(0o600)
     return settings
