@@ -7,7 +7,7 @@ DEMO := .demo
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .PHONY: demo demo-clean test test-notebooks test-provision lint bench lock up down logs status images \
-  provision restore rollback version
+  provision restore rollback version stack stack-networks
 
 demo: export COURSEHUB_STATE := $(abspath $(DEMO))
 demo: export COURSEHUB_COURSE := $(abspath $(DEMO))/course.yml
@@ -23,7 +23,8 @@ DESCRIBED := $(shell git describe --tags --always --dirty 2>/dev/null)
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)-$(DESCRIBED)
 ENGINE := DOCKER_SOCKET=$(DOCKER_SOCKET) DOCKER_GROUP=$(DOCKER_GROUP) $(if $(DESCRIBED),COURSEHUB_VERSION=$(VERSION))
 COMPOSE := $(ENGINE) docker compose
-OURS = --filter label=coursehub.project=$(shell $(COMPOSE) config --format json | sed -n 's/^  "name": "\(.*\)",/\1/p')
+PROJECT = $(shell $(COMPOSE) config --format json | sed -n 's/^  "name": "\(.*\)",/\1/p')
+OURS = --filter label=coursehub.project=$(PROJECT)
 
 up: images ## the deployed form: start it, or put what changed in force; nobody's server stops
 	@mkdir -p images/wheels
@@ -37,6 +38,7 @@ images: ## build all images of the deployed form
 down: ## stop everything, users' servers too; homes, hand-ins and grades stay
 	-@$(COMPOSE) stop hub
 	-@docker ps --all --quiet $(OURS) | xargs --no-run-if-empty docker rm --force >/dev/null
+	-@docker service ls --quiet $(OURS) 2>/dev/null | xargs --no-run-if-empty docker service rm >/dev/null
 	@$(COMPOSE) down --remove-orphans
 	-@docker network ls --quiet $(OURS) | xargs --no-run-if-empty docker network rm >/dev/null
 
@@ -62,6 +64,18 @@ rollback: ansible/.venv/ready ## the version before, with all that was handed in
 version: ## what this checkout is called
 	@echo $(VERSION)
 
+# On the manager of a swarm, with docker-compose.swarm.yml in COMPOSE_FILE: docs/swarm.md.
+ENCRYPTED = $(if $(shell grep -i '^COURSEHUB_SWARM_ENCRYPTED=false' $(or $(ENV_FILE),.env)),,--opt=encrypted)
+
+stack: ## on a swarm's manager: what runs on the workers, started or brought up to date
+	@$(COMPOSE) --profile stack config --format json \
+	  | $(COMPOSE) --profile stack run --rm --no-deps -T grader coursehub stack > stack.json
+	docker stack deploy --detach=true --resolve-image=never --prune --compose-file=stack.json $(PROJECT)
+
+stack-networks: ## on a swarm's manager, once, before make up: the networks between the machines
+	docker network create --driver=overlay --attachable $(ENCRYPTED) --internal $(PROJECT)-grading
+	docker network create --driver=overlay --attachable $(ENCRYPTED) $(PROJECT)-lms
+
 demo-clean: ## remove everything the demo wrote
 	rm -rf $(DEMO)
 
@@ -77,7 +91,7 @@ test-provision: $(VENV)/ready ansible/.venv/ready ## the playbooks on fresh mach
 lint: $(VENV)/ready ansible/.venv/ready ## lint, types and layering only
 	$(BIN)/nox --no-venv -s lint
 
-bench: $(VENV)/ready ## everything that is claimed about speed
+bench: $(VENV)/ready ansible/.venv/ready ## everything that is claimed about speed
 	$(BIN)/nox --no-venv -s bench
 
 lock: $(VENV)/ready ## resolve pyproject.toml anew into requirements.lock, for any Python 3.11

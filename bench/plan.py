@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from coursehub.hub.deployed import poll_seconds
+from coursehub.hub.deployed import POLLS_A_SECOND
 
 SIZES = (100, 1_000, 10_000)
 MOST = 0.5
@@ -32,7 +32,8 @@ class Costs:
         grading_mb: one grading at work (bench.autograde).
         hub_cpu: the hub by itself, share of a core; hub_cpu_a_server: for each server that runs.
         hub_mb, hub_mb_a_server: its memory; hub, culler and proxy together (bench.scaling).
-        hub_start_cpu: what a server's start costs hub and proxy (bench.scaling).
+        hub_start_cpu, hub_start_cpu_a_server: what a server's start costs hub and proxy, and for
+            each that runs already (bench.scaling).
         hub_open_cpu: what opening the lab costs them; hub_check_cpu: what checking a token does.
         poll_cpu: asking the engine about one server.
         pass_cpu: a request that the proxy passes on; requests_a_minute: of one open lab
@@ -43,21 +44,22 @@ class Costs:
 
     start_cpu: float = 0.96
     server_mb: float = 95
-    kernel_mb: float = 480
+    kernel_mb: float = 440
     home_mb: float = 20
     hand_in_mb: float = 0.6
     grade_cpu: float = 10.9
     grading_mb: float = 500
-    hub_cpu: float = 0.06
-    hub_cpu_a_server: float = 0.0001
-    hub_mb: float = 250
-    hub_mb_a_server: float = 0.06
-    hub_start_cpu: float = 0.08
-    hub_open_cpu: float = 0.045
-    hub_check_cpu: float = 0.004
-    poll_cpu: float = 0.003
-    pass_cpu: float = 0.0005
-    requests_a_minute: float = 20
+    hub_cpu: float = 0.07
+    hub_cpu_a_server: float = 0.00009
+    hub_mb: float = 285
+    hub_mb_a_server: float = 0.065
+    hub_start_cpu: float = 0.07
+    hub_start_cpu_a_server: float = 0.000065
+    hub_open_cpu: float = 0.05
+    hub_check_cpu: float = 0.002
+    poll_cpu: float = 0.0015
+    pass_cpu: float = 0.0006
+    requests_a_minute: float = 47
     services_mb: float = 1_500
     images_gb: float = 20
 
@@ -71,6 +73,8 @@ class Habits:
         computing: share of those in which a cell runs, one core each.
         kernels: kernels with torch that a running server has.
         starting: share of the class that starts its server within `starting_minutes`.
+        in_front: share of running servers whose lab is in front in a browser; a tab that is hidden
+            asks next to nothing.
         opens_an_hour: how often somebody opens the lab's page anew.
         late_hand_ins: share of the class that hands in within the last ten minutes.
         graded_hours: by when all must be graded.
@@ -83,6 +87,7 @@ class Habits:
     kernels: float = 1.0
     starting: float = 0.20
     starting_minutes: float = 10
+    in_front: float = 0.5
     opens_an_hour: float = 2
     late_hand_ins: float = 0.25
     graded_hours: float = 8
@@ -151,13 +156,13 @@ class Need:
         return math.ceil(max(self.hub_share, self.proxy_share) / most)
 
     def first(self, machine: Machine) -> str:
-        """What is used up first as the class grows on one such machine with one hub."""
-        shares = {
+        """What gives way first: a core that no further machine relieves, else of one machine."""
+        alone = {"the hub's core": self.hub_share, "the proxy's core": self.proxy_share}
+        of_machine = {
             "memory": self.memory_gb / machine.usable_gb,
             "cores": self.cores / machine.usable_cores,
-            "the hub's core": self.hub_share / MOST,
-            "the proxy's core": self.proxy_share / MOST,
         }
+        shares = alone if max(alone.values()) > MOST else of_machine
         return max(shares, key=lambda name: shares[name])
 
 
@@ -171,10 +176,10 @@ def need(students: int, costs: Costs = Costs(), habits: Habits = Habits()) -> Ne
     hub = (
         costs.hub_cpu
         + running * costs.hub_cpu_a_server
-        + starts * costs.hub_start_cpu
+        + starts * (costs.hub_start_cpu + running * costs.hub_start_cpu_a_server)
         + running * habits.opens_an_hour / 3600 * costs.hub_open_cpu
         + running / 300 * costs.hub_check_cpu
-        + running / poll_seconds(students) * costs.poll_cpu
+        + min(running / 30, habits.running * POLLS_A_SECOND) * costs.poll_cpu
     )
     memory = (
         running * (costs.server_mb + habits.kernels * costs.kernel_mb)
@@ -192,7 +197,7 @@ def need(students: int, costs: Costs = Costs(), habits: Habits = Habits()) -> Ne
         + students * (costs.home_mb + habits.assignments * costs.hand_in_mb) / 1000,
         gpus=math.ceil(running * habits.computing * habits.on_gpu / habits.per_gpu),
         hub_share=hub,
-        proxy_share=running * costs.requests_a_minute / 60 * costs.pass_cpu,
+        proxy_share=running * habits.in_front * costs.requests_a_minute / 60 * costs.pass_cpu,
         grading_cores=at_once,
         wait_minutes=max(0.0, backlog / 60 - 10),
         starts_a_second=starts,
@@ -201,9 +206,10 @@ def need(students: int, costs: Costs = Costs(), habits: Habits = Habits()) -> Ne
 
 def servers_of_a_hub(costs: Costs = Costs(), habits: Habits = Habits()) -> tuple[int, int]:
     """How many running servers one hub carries, and how many one proxy, at `MOST` of a core."""
-    one = need(10_000, costs, habits)
-    each = (one.hub_share - costs.hub_cpu) / one.running
-    return int((MOST - costs.hub_cpu) / each), int(MOST / (one.proxy_share / one.running))
+    sizes = [need(size, costs, habits) for size in range(0, 100_000, 100)]
+    hub = max(each.running for each in sizes if each.hub_share <= MOST)
+    proxy = max(each.running for each in sizes if each.proxy_share <= MOST)
+    return int(hub), int(proxy)
 
 
 def table(sizes: Sequence[int] = SIZES, machine: Machine = Machine()) -> str:
@@ -216,7 +222,7 @@ def table(sizes: Sequence[int] = SIZES, machine: Machine = Machine()) -> str:
         "of these, for grading": [f"{each.grading_cores:.0f}" for each in needs],
         "memory": [f"{each.memory_gb:,.0f} GB" for each in needs],
         "disk": [f"{each.disk_gb:,.0f} GB" for each in needs],
-        "GPUs, if all want one": [f"{each.gpus}" for each in needs],
+        "GPUs, for a quarter of those who compute": [f"{each.gpus}" for each in needs],
         "share of one hub's core": [f"{each.hub_share:.2f}" for each in needs],
         "share of one proxy's core": [f"{each.proxy_share:.2f}" for each in needs],
         f"machines of {machine.cores} cores, {machine.memory_gb} GB": [
@@ -235,7 +241,7 @@ def table(sizes: Sequence[int] = SIZES, machine: Machine = Machine()) -> str:
 
 def summary() -> str:
     """How many running servers one hub and one proxy carry, in a sentence."""
-    hub, proxy = (round(each, -2) for each in servers_of_a_hub())
+    hub, proxy = (each // 100 * 100 for each in servers_of_a_hub())
     return f"One hub carries {hub:,} running servers at half a core, one proxy {proxy:,}."
 
 

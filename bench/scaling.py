@@ -181,6 +181,7 @@ def measured(hub: CrowdedHub, servers: int, seconds: float, newcomers: Iterator[
     say(f"  hub {step.hub_cpu:.2f} cores, {step.hub_mb:.0f} MB; pages {step.p99_ms}")
     price(hub, step, newcomers)
     say(f"  CPU of each: {step.cpu_of}")
+    say(json.dumps(asdict(step)))
     hub.stop()
     return step
 

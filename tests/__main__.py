@@ -18,7 +18,6 @@ MOVED = (
     "tests/contract/test_exchange_service.py",
     "tests/contract/test_gradebook_postgres.py",
     "tests/contract/test_term.py",
-    "tests/submissions/test_corpus.py",
 )
 # One machine from nothing; `make test-provision` does all that tests/provision has.
 PROVISION = tuple(

@@ -107,7 +107,9 @@ class CrowdedHub:
     def stop(self) -> None:
         """Stop the hub and its culler; servers and proxy stay."""
         if self._started:
-            family = [self.hub, *self.hub.children(recursive=True)] if self.hub else []
+            family = [self.hub] if self.hub else []
+            with suppress(psutil.NoSuchProcess):
+                family += [each for hub in family for each in hub.children(recursive=True)]
             for each in family:
                 with suppress(psutil.NoSuchProcess):
                     each.kill()
@@ -122,8 +124,8 @@ class CrowdedHub:
                 began = time.monotonic()
                 answer = api.post(f"users/{name}/server")
                 if answer.status_code == 202:
-                    while not api.get(f"users/{name}").json()["servers"][""]["ready"]:
-                        time.sleep(0.05)
+                    # As browsers learn of it: by one answer that goes on until it is ready.
+                    api.get(f"users/{name}/server/progress").raise_for_status()
                 elif answer.status_code != 201:
                     raise RuntimeError(f"{name}: {answer.status_code} {answer.text}\n{self.log()}")
                 taken.append(time.monotonic() - began)

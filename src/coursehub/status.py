@@ -61,8 +61,7 @@ def services() -> Iterator[str]:
         yield "No service of the course is there. Start them with `make up`."
     for each in found:
         if not is_well(each):
-            how = each["Health"] if each["State"] == "running" else each["State"]
-            yield f"The service {each['Service']} is {how}; `make logs` says more."
+            yield f"The service {each['Service']} {_how(each)}; `make logs` says more."
 
 
 def is_well(service: Mapping[str, Any]) -> bool:
@@ -70,6 +69,12 @@ def is_well(service: Mapping[str, Any]) -> bool:
     if service["State"] == "exited":
         return service["ExitCode"] == 0
     return service["State"] == "running" and service["Health"] in ("", "healthy")
+
+
+def _how(service: Mapping[str, Any]) -> str:
+    if service["State"] == "exited":
+        return f"has ended (exit code {service['ExitCode']})"
+    return f"is {service['Health'] if service['State'] == 'running' else service['State']}"
 
 
 def ask(prometheus: str) -> list[dict[str, Any]] | None:

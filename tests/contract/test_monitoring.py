@@ -146,6 +146,26 @@ def rendered(template: str, folder: Path, **variables: Any) -> Path:
     return path
 
 
+# --- the dashboards
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_a_dashboards_panels_lie_beside_one_another_and_ask_our_prometheus(path: Path) -> None:
+    board = json.loads(path.read_text())
+    places = [panel["gridPos"] for panel in board["panels"]]
+    squares = [
+        (x, y)
+        for each in places
+        for x in range(each["x"], each["x"] + each["w"])
+        for y in range(each["y"], each["y"] + each["h"])
+    ]
+    assert len(squares) == len(set(squares)) and max(x for x, _ in squares) < 24
+    assert len({panel["id"] for panel in board["panels"]}) == len(places)
+    (source,) = yaml.safe_load((ROLE / "files/grafana/datasources.yml").read_text())["datasources"]
+    assert {panel["datasource"]["uid"] for panel in board["panels"]} == {source["uid"]}
+    assert board["uid"] == f"coursehub-{path.stem}"
+
+
 # --- a course that is watched
 
 
@@ -169,7 +189,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     hub, course_port, node, prometheus = ports
     address = f"http://127.0.0.1:{prometheus}"
     with (
-        deployed(folder / "state", course, site=site) as deployment,
+        deployed(folder / "state", course, site=site, visible_tests=False) as deployment,
         serving(deployment) as api,
         telling(TOKEN, course_port, "127.0.0.1"),
         healthy(folder) as https,

@@ -115,6 +115,12 @@ def test_a_full_home_keeps_nobody_out(course: Composed, browser: Browser) -> Non
         code, listing = course.inside("bob", "ls", "-A", "/home/student/assignment_1")
         assert code == 0 and {"a1.ipynb", "model.pt"} <= set(listing.split())
 
+        course.inside("bob", "sh", "-c", "cat /dev/zero > /home/student/again")
+        page.reload()
+        expect(page.get_by_role("alert")).to_contain_text("Your home is full: nothing can be saved")
+        expect(page.get_by_role("link", name="Home: 64 MB of 64 MB used")).to_be_visible()
+        look(page, "full-home-in-lab")
+
 
 def photograph(page: Page, name: str) -> None:
     """See that the page is accessible, and keep a picture of it."""

@@ -103,13 +103,16 @@ class Host:
 
 
 @contextmanager
-def fresh_host(engine: docker.DockerClient, release: str, shared: str = "") -> Iterator[Host]:
+def fresh_host(
+    engine: docker.DockerClient, release: str, shared: str = "", at: str = "/backups"
+) -> Iterator[Host]:
     """A machine that just booted; gone with all it holds afterwards.
 
     Args:
         engine: where it runs.
         release: code name of the Debian release on it.
-        shared: name of a volume that it sees as /backups.
+        shared: name of a volume that other machines have too.
+        at: where it sees that.
     """
     _mount_control_groups()
     name = f"host-{uuid4().hex[:8]}"
@@ -126,7 +129,7 @@ def fresh_host(engine: docker.DockerClient, release: str, shared: str = "") -> I
         privileged=True,
         cgroupns="host",
         tmpfs={"/run": "", "/run/lock": "", "/tmp": ""},
-        volumes=volumes | ({shared: {"bind": "/backups"}} if shared else {}),
+        volumes=volumes | ({shared: {"bind": at}} if shared else {}),
     )
     try:
         _await_boot(container)

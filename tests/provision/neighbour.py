@@ -13,7 +13,9 @@ domain, username, password, times, *claimed = sys.argv[1:]
 headers = {"X-Forwarded-For": claimed[0], "X-Real-IP": claimed[0]} if claimed else {}
 for _ in range(int(times)):
     # Another test looks at the certificate.
-    with httpx.Client(base_url=f"https://{domain}", headers=headers, verify=False) as client:
+    with httpx.Client(
+        base_url=f"https://{domain}", headers=headers, verify=False, timeout=60
+    ) as client:
         found = re.search(r'name="_xsrf" value="([^"]+)"', client.get("/hub/login").text)
         form = {"username": username, "password": password, "_xsrf": found[1] if found else ""}
         print(client.post("/hub/login", data=form).status_code)

@@ -41,7 +41,8 @@ def solved(assignment: Assignment, which: int = 0) -> NotebookNode:
     answers = reference_answers(read_notebook(assignment.source))
     cases = [case for case in assignment.cases if case.kind == "alternative"]
     for case in cases[::which] if which else []:
-        answers |= {path.stem: path.read_text() for path in case.folder.glob("*_t?.py")}
+        [folder] = case.folders
+        answers |= {path.stem: path.read_text() for path in folder.glob("*_t?.py")}
     # Plot and written answer are their author's, and the tests know only one.
     answers = {cell: text for cell, text in answers.items() if re.fullmatch(r"a\d_t\d", cell)}
     return fill(read_notebook(assignment.release), answers)

@@ -145,6 +145,8 @@ class ServiceSpawner(ContainerSpawner, SwarmSpawner):  # type: ignore[misc]
     async def _refused(self, found: dict[str, Any]) -> Exception:
         node = await self._node_of(found)
         said = found["Status"].get("Err", "")
+        if found["Status"].get("ContainerStatus", {}).get("ExitCode"):
+            return NotStarted(why_task_ended(found, self.mem_limit, machine_gone=False))
         known = why_not_placed(said, node.name if node else "?")
         self.log.warning("%s was not started: %s", self.object_name, found["Status"])
         return known or RuntimeError(said or str(found["Status"]))
