@@ -2,11 +2,12 @@
 
 import shutil
 import time
+from contextlib import closing
 from typing import Annotated
 
 import docker
 import typer
-from docker.errors import DockerException, ImageNotFound
+from docker.errors import ContainerError, DockerException, ImageNotFound
 
 from coursehub.cli.course import one_line_errors
 from coursehub.errors import CourseHubError, SpawnError
@@ -16,7 +17,10 @@ app = typer.Typer()
 
 # What a server reads from the disk when it starts, and a first notebook with torch after it.
 READ = ["python", "-c", "import jupyterlab, jupyterhub.singleuser, nbgrader, torch, matplotlib"]
-LIMITS = {"network_mode": "none", "read_only": True, "cap_drop": ["ALL"], "mem_limit": "2g"}
+LIMITS = {
+    "network_mode": "none", "read_only": True, "cap_drop": ["ALL"], "mem_limit": "2g",
+    "tmpfs": {"/tmp": ""},
+}  # fmt: skip
 IDLE_MEGABYTES = 60
 """Memory of a server in which nobody works yet (docs/figures.md)."""
 WORKING_MEGABYTES = 500
@@ -38,17 +42,17 @@ def warm_up(
         settings = load_settings()
         images = dict.fromkeys((settings.student_image, settings.gpu_image, settings.staff_image))
         try:
-            with docker.from_env() as engine:
+            with closing(docker.from_env()) as engine:
+                total = engine.info()["MemTotal"] // 1_000_000
+                free = shutil.disk_usage(settings.state).free // 1_000_000_000
+                for line in shortages(servers, total, free):
+                    raise CourseHubError(line.partition(". ")[0], remedy=line.partition(". ")[2])
                 for image in images:
                     typer.echo(f"{image}: its programs are in memory after {_read(engine, image)}")
-                total = engine.info()["MemTotal"] // 1_000_000
         except DockerException as error:
             raise CourseHubError(
                 f"the Docker engine does not answer ({error})", remedy="Start it"
             ) from error
-        free = shutil.disk_usage(settings.state).free // 1_000_000_000
-        for line in shortages(servers, total, free):
-            raise CourseHubError(line.partition(". ")[0], remedy=line.partition(". ")[2])
         typer.echo(f"{servers} servers: {total} MB of memory and {free} GB of disk are enough")
 
 
@@ -78,4 +82,9 @@ def _read(engine: docker.DockerClient, image: str) -> str:
         engine.containers.run(image, READ, remove=True, **LIMITS)
     except ImageNotFound:
         raise SpawnError(f"there is no image {image}", remedy="Run make images") from None
+    except ContainerError as error:
+        end = (error.stderr or b"").decode(errors="replace").strip().splitlines()[-1:]
+        raise SpawnError(
+            f"the programs of {image} do not start: {' '.join(end)}", remedy="Build it anew"
+        ) from None
     return f"{time.monotonic() - start:.0f} s"
