@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.deployed.test_upgrade import ONE_WAY, Machine, machine
+from tests.provision.test_upgrade import ONE_WAY, Machine, machine
 from tests.versions import head
 
 __all__ = ["machine"]
