@@ -2,7 +2,7 @@
 
 The kernel of a machine in a container is this machine's. Where it has no IPsec (`ip xfrm` says so)
 the networks between the machines are not encrypted here, and a folder that all three see plays the
-shared storage. What a cut-off machine's cable is, is its connection to the outer engine's network.
+shared storage.
 """
 
 import json
@@ -58,11 +58,10 @@ class Cluster:
         return self.manager.compose(*command, text=program)
 
     def cut_off(self, host: Host) -> None:
-        self.engine.networks.get("bridge").disconnect(host.container)
+        host.run("ip", "link", "set", "eth0", "down")
 
     def plug_in(self, host: Host) -> None:
-        """With the address that it had, as a machine comes back."""
-        self.engine.networks.get("bridge").connect(host.container)
+        host.run("ip", "link", "set", "eth0", "up")
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +183,6 @@ def container(host: Host, student: str) -> str:
 
 def test_who_is_cut_off_starts_again_elsewhere_with_the_same_home(cluster: Cluster) -> None:
     lost = cluster.worker_of("alice")
-    address = lost.address
     cluster.cut_off(lost)
     try:
         # By itself: nobody can tell it to.
@@ -195,7 +193,6 @@ def test_who_is_cut_off_starts_again_elsewhere_with_the_same_home(cluster: Clust
         assert cluster.worker_of("alice").name != lost.name
     finally:
         cluster.plug_in(lost)
-    assert lost.address == address
     until(lambda: "Down" not in cluster.manager.run("docker", "node", "ls"), "it is back")
     assert not container(lost, "alice"), "two servers write to one home"
 
