@@ -117,7 +117,8 @@ def test_a_full_home_keeps_nobody_out(course: Composed, browser: Browser) -> Non
 
         course.inside("bob", "sh", "-c", "cat /dev/zero > /home/student/again")
         page.reload()
-        expect(page.get_by_role("alert")).to_contain_text("Your home is full: nothing can be saved")
+        warning = page.get_by_text("Your home is full: nothing can be saved")
+        expect(warning).to_be_visible(timeout=PATIENCE)
         expect(page.get_by_role("link", name="Home: 64 MB of 64 MB used")).to_be_visible()
         look(page, "full-home-in-lab")
 

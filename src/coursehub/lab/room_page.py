@@ -114,7 +114,8 @@ class RoomHandler(JupyterHandler):
             templates.get_template(template).render(
                 base=self.base_url, here=url_path_join(self.base_url, rescue.PAGE),
                 course=_course_page(), nonce=nonce, rescue=rescue.in_rescue(), started=STARTED,
-                xsrf=self.xsrf_form_html, **named,
+                xsrf=self.xsrf_form_html,
+                token=self.xsrf_token.decode(), **named,
             )
         )  # fmt: skip
 

@@ -22,6 +22,8 @@
       "What is on the disk stays as it is.",
   };
 
+  const pageToken = () => (document.cookie.match(/\b_xsrf=([^;]*)/) || ["", ""])[1];
+
   const element = (name, className, text) => {
     const made = document.createElement(name);
     made.className = className;
@@ -63,7 +65,8 @@
     let told = "";
     const ask = async () => {
       try {
-        const answer = await fetch(`${base}coursehub/room/status`, { cache: "no-store" });
+        const headers = { "X-XSRFToken": pageToken() };
+        const answer = await fetch(`${base}coursehub/room/status`, { cache: "no-store", headers });
         if (!answer.ok) return;
         const { level, text } = await answer.json();
         showLine(base, level === "fine" ? "" : text);
