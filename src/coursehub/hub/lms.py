@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+from jupyterhub import orm
 from traitlets import Any as AnyTrait
 from traitlets import Unicode
 
@@ -144,7 +145,9 @@ class EnterHandler(LtiHandler):
 
     async def auth_to_user(self, authenticated: dict[str, Any], user: Any = None) -> Any:
         """Write nothing of somebody who is in the hub as they should be: a class comes at once."""
-        known = self.find_user(authenticated["name"])
+        # By number: by name JupyterHub reads anew all that it has in memory already.
+        named = self.db.query(orm.User.id).filter(orm.User.name == authenticated["name"])
+        known = self.users.get(named.scalar())
         if known is not None and is_already(known, authenticated):
             return known
         return await super().auth_to_user(authenticated, user)

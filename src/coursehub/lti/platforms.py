@@ -76,12 +76,10 @@ class Platforms:
 
         Without a client id, which a login initiation may leave out: the issuer's only one.
         """
-        query = select(*_COLUMNS).where(platforms.c.issuer == issuer)
-        if client_id is not None:
-            query = query.where(platforms.c.client_id == client_id)
         with self._engine.connect() as connection:
-            rows = connection.execute(query).all()
-        return Platform(*rows[0]) if len(rows) == 1 else None
+            rows = [Platform(*row) for row in connection.execute(_OF_ISSUER, {"wanted": issuer})]
+        found = [each for each in rows if client_id in (None, each.client_id)]
+        return found[0] if len(found) == 1 else None
 
     def get(self, number: int) -> Platform:
         """The platform of that number.
@@ -183,6 +181,7 @@ class Platforms:
 
 _COLUMNS = [platforms.c[name] for name in Platform.__dataclass_fields__]
 _ONE = select(*_COLUMNS).where(platforms.c.number == bindparam("wanted"))
+_OF_ISSUER = select(*_COLUMNS).where(platforms.c.issuer == bindparam("wanted"))
 _THEIRS = (
     select(deployments.c.number, deployments.c.platform, deployments.c.deployment_id)
     .where(deployments.c.platform == bindparam("wanted"))
