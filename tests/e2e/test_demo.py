@@ -23,7 +23,7 @@ from tests.deployment import free_port
 
 ASSIGNMENT = "assignment_1"
 HAND_IN = {"wenjie", "aisha", "ben", "chloe", "devi", "emil", "farah", "goh"}
-START_SECONDS = 240
+START_SECONDS = 480
 END_SECONDS = 20
 PARTING_SECONDS = 2
 
