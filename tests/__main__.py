@@ -1,7 +1,7 @@
-"""`python -m tests`: every test but those that need a real GPU, in runs beside one another.
+"""`python -m tests`: every test but those that need a real GPU, in two runs beside one another.
 
 Most tests of the deployed form wait: for containers, for a browser. Meanwhile the others compute.
-All runs share one Docker engine and the images on it.
+Both runs share one Docker engine and the images on it.
 """
 
 import subprocess
@@ -13,7 +13,7 @@ from tests.engine import running_engine
 from tests.images import build_images
 
 OUTPUT = Path(__file__).parent / "output"
-# So that the two long ones take as long.
+# So that both take as long.
 MOVED = (
     "tests/contract/test_exchange_service.py",
     "tests/contract/test_gradebook_postgres.py",
@@ -31,18 +31,18 @@ PROVISION = tuple(
 )
 RUNS = {
     "browser": ("tests/e2e", "tests/deployed", *MOVED),
-    "machine": PROVISION,
     "parts": (
         "tests/unit",
         "tests/contract",
         "tests/submissions",
+        *PROVISION,
         *map("--ignore={}".format, MOVED),
     ),
 }
 
 
 def main() -> int:
-    """Run all; the exit code is 0 when every run passed."""
+    """Run all; the exit code is 0 when both runs passed."""
     OUTPUT.mkdir(exist_ok=True)
     with running_engine() as engine:
         build_images(engine)
