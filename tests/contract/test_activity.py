@@ -9,10 +9,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 import websocket
@@ -186,7 +187,8 @@ def keep_asking(hub: Deployment, name: str, over: threading.Event) -> None:
     http.get(f"/user/{name}/lab").raise_for_status()
     while not over.wait(1):
         for path in ("kernels", "sessions", "terminals", "contents", "status"):
-            http.get(f"/user/{name}/api/{path}")
+            with suppress(httpx.TransportError):  # the server may end while it is asked
+                http.get(f"/user/{name}/api/{path}", timeout=10)
 
 
 def interrupt(person: Person) -> None:
