@@ -124,15 +124,19 @@ class Person:
         answer.raise_for_status()
         return dict(answer.json() if answer.content else {})
 
-    def kernel(self) -> BlockingKernelClient:
-        """A client of a new kernel that waits for its first cell."""
+    @contextmanager
+    def kernel(self) -> Iterator[BlockingKernelClient]:
+        """A client of a new kernel that waits for its first cell; the kernel stays afterwards."""
         number = self.post("api/kernels", name="python3")["id"]
         [file] = self.home.glob(f".local/**/kernel-{number}.json")
         client = BlockingKernelClient(connection_file=str(file))
         client.load_connection_file()
         client.start_channels(hb=False)  # on a busy machine a late heartbeat is no death
-        client.wait_for_ready(timeout=60)
-        return client
+        try:
+            client.wait_for_ready(timeout=60)
+            yield client
+        finally:
+            client.stop_channels()
 
     def run_in_terminal(self, command: str) -> None:
         """Type a command into a new terminal."""
@@ -159,9 +163,10 @@ def wait(until: Callable[[], bool], what: str, seconds: float = 90) -> None:
 def test_who_works_stays_and_who_left_is_stopped(hub: Deployment) -> None:
     """A silent busy kernel and a program in a terminal keep a server; an open tab does not."""
     alice, bob, carol = (Person(hub, name) for name in ("alice", "bob", "carol"))
-    kernel = alice.kernel()
-    kernel.execute("import time\nwhile True: time.sleep(0.1)")
-    bob.kernel().execute("1 + 1", reply=True)
+    with alice.kernel() as kernel:
+        kernel.execute("import time\nwhile True: time.sleep(0.1)")
+    with bob.kernel() as kernel:
+        kernel.execute("1 + 1", reply=True)
     carol.run_in_terminal("echo start''ed; sleep 600")
 
     over = threading.Event()
