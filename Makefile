@@ -79,7 +79,7 @@ stack-networks: ## on a swarm's manager, once, before make up: the networks betw
 demo-clean: ## remove everything the demo wrote
 	rm -rf $(DEMO)
 
-test: $(VENV)/ready ansible/.venv/ready ## lint, types, layering and every test
+test: $(VENV)/ready ## lint, types, layering and every test
 	$(BIN)/nox --no-venv
 
 test-notebooks: $(VENV)/ready ## all test hand-ins of all assignments, or ASSIGNMENT=3; SEEDS=5 more of each reference
@@ -88,7 +88,7 @@ test-notebooks: $(VENV)/ready ## all test hand-ins of all assignments, or ASSIGN
 test-provision: $(VENV)/ready ansible/.venv/ready ## the playbooks on fresh machines: containers with systemd and an engine
 	$(BIN)/nox --no-venv -s provision
 
-lint: $(VENV)/ready ansible/.venv/ready ## lint, types and layering only
+lint: $(VENV)/ready ## lint, types and layering only
 	$(BIN)/nox --no-venv -s lint
 
 bench: $(VENV)/ready ansible/.venv/ready ## everything that is claimed about speed

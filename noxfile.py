@@ -17,8 +17,6 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", *PYTHON_FOLDERS)
     session.run("mypy")
     session.run("lint-imports")
-    with session.chdir("ansible"):
-        session.run(".venv/bin/ansible-lint", external=True)
 
 
 @nox.session
@@ -38,7 +36,9 @@ def notebooks(session: nox.Session) -> None:
 
 @nox.session
 def provision(session: nox.Session) -> None:
-    """The playbooks on fresh machines, all of it; `make test` has the part of a single one."""
+    """The playbooks: their linter, then fresh machines. Minutes, so no part of `make test`."""
+    with session.chdir("ansible"):
+        session.run(".venv/bin/ansible-lint", external=True)
     session.run("pytest", "tests/provision", *session.posargs)
 
 

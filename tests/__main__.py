@@ -19,23 +19,12 @@ MOVED = (
     "tests/contract/test_gradebook_postgres.py",
     "tests/contract/test_term.py",
 )
-# One machine from nothing; `make test-provision` does all that tests/provision has.
-PROVISION = tuple(
-    f"tests/provision/test_provision.py::test_{name}"
-    for name in (
-        "a_bare_machine_becomes_the_courses",
-        "a_second_run_changes_nothing",
-        "the_address_answers_with_the_universitys_certificate",
-        "who_guesses_from_elsewhere_locks_nobody_out",
-    )
-)
 RUNS = {
     "browser": ("tests/e2e", "tests/deployed", *MOVED),
     "parts": (
         "tests/unit",
         "tests/contract",
         "tests/submissions",
-        *PROVISION,
         *map("--ignore={}".format, MOVED),
     ),
 }
