@@ -34,6 +34,13 @@ def test_up_brings_everything_and_a_second_one_changes_nothing(course: Composed)
     assert course.server("alice").id == server
 
 
+def test_status_names_services_and_servers_and_who_grades(course: Composed) -> None:
+    said = course.make("status")
+    for part in ("proxy", "hub", "course", "grader", "db", "alice", "Hand-ins are graded.",
+                 "Nothing is wrong."):  # fmt: skip
+        assert part in said, said
+
+
 def test_an_edited_course_file_is_in_force_without_a_restart(course: Composed) -> None:
     before = ids(course)
     file = course.settings.course
@@ -51,17 +58,12 @@ def test_a_course_file_with_a_mistake_is_refused_and_the_old_one_stays(course: C
     try:
         with pytest.raises(AssertionError, match="2021-01-15 is a Friday"):
             course.make("up")
+        with pytest.raises(AssertionError, match="The service setup has ended"):
+            course.make("status")
     finally:
         file.write_text(right)
     with course.client("alice") as client:
         assert client.assignments().assignments[0].title == "Attack and defence"
-
-
-def test_status_names_services_and_servers_and_who_grades(course: Composed) -> None:
-    said = course.make("status")
-    for part in ("proxy", "hub", "course", "grader", "db", "alice", "Hand-ins are graded.",
-                 "Nothing is wrong."):  # fmt: skip
-        assert part in said, said
 
 
 def test_services_log_within_bounds_and_come_back_by_themselves(course: Composed) -> None:
