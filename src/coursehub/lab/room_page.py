@@ -6,6 +6,7 @@ It is every server's; a server that was started for a full home opens with it.
 import json
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ class RoomHandler(JupyterHandler):
             else:
                 self.redirect(f"{self.request.path}?freed={freed}")
 
-    async def show(self, *, chosen: list[str] = [], freed: int = 0, problem: str = "") -> None:  # noqa: B006
+    async def show(self, *, chosen: Sequence[str] = (), freed: int = 0, problem: str = "") -> None:
         """Send the page: what may go, or what was chosen of it."""
         weight, room = await self.home.weigh()
         offers = clutter.offers(weight)
