@@ -226,6 +226,20 @@ def test_the_rosters_role_wins(lms: Lms) -> None:
     lms.refused(browser.launch(lms.platform, "7i", deep_linking=True), "deep-linking-not-allowed")
 
 
+def test_each_launch_brings_the_role_that_the_roster_has_by_then(
+    deployment: Deployment, lms: Lms
+) -> None:
+    """Also of somebody whom the hub knows: a launch writes nothing only while all is the same."""
+    header, *rows = PEOPLE.splitlines()
+    [bob] = [row for row in rows if row.startswith("bob,")]
+    for role, group in (("student", "nbgrader"), ("ta", "formgrade"), ("student", "nbgrader")):
+        changed_row = f"{bob.rpartition(',')[0]},{role}"
+        deployment.roster.import_csv(f"{header}\n{changed_row}\n")
+        browser = lms.fresh()
+        browser.land(browser.launch(lms.platform, "8"))
+        assert browser.http.get("/hub/api/user").json()["groups"] == [f"{group}-cs5260"]
+
+
 # Deep linking
 
 
