@@ -168,7 +168,7 @@ def test_spent_nonces_are_forgotten_once_they_are_of_no_use(world: Any) -> None:
     assert nonces.spend("lms", "a", NOON, NOON)
     assert nonces.spend("other", "a", NOON, NOON)
     assert not nonces.spend("lms", "a", NOON, NOON)
-    later = NOON + timedelta(seconds=1)
+    later = NOON + timedelta(minutes=1, seconds=1)
     assert nonces.spend("lms", "b", later, later)
     assert nonces.spend("lms", "a", later, later)
 

@@ -149,10 +149,8 @@ class Roster:
         Letters beyond ASCII are compared as they are: some turn into others in lower case.
         """
         wanted = _fold(value)
-        # Finds no fewer than `_fold` does, and does not read the whole class.
-        alike = func.lower(people.c[column]) == func.lower(value.strip())
         with self._engine.connect() as connection:
-            rows = connection.execute(select(*_COLUMNS_OF_PERSON).where(people.c.active, alike))
+            rows = connection.execute(_ALIKE[column], {"value": value.strip()})
             found = [Person(*row) for row in rows]
         return [each for each in found if _fold(getattr(each, column)) == wanted]
 
@@ -341,6 +339,13 @@ _COLUMNS_OF_PERSON = [people.c[name] for name in COLUMNS]
 _OF_NAME = select(*_COLUMNS_OF_PERSON).where(
     people.c.username == bindparam("name"), people.c.active
 )
+# Finds no fewer than `_fold` does, and does not read the whole class.
+_ALIKE = {
+    column: select(*_COLUMNS_OF_PERSON).where(
+        people.c.active, func.lower(people.c[column]) == func.lower(bindparam("value"))
+    )
+    for column in ("username", "number", "email")
+}
 _LINKED = select(identities.c.subject).where(
     *(identities.c[name] == bindparam(name) for name in ("issuer", "subject", "username"))
 )

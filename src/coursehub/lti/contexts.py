@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, bindparam, select, update
+from sqlalchemy import Connection, Engine, Select, Table, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from coursehub import journal
@@ -162,7 +163,7 @@ def _keep(
 ) -> int:
     """Insert a row or bring it up to date, and return its number; unchanged rows are left alone."""
     same = [table.c[name] == value for name, value in key.items()]
-    row = connection.execute(select(table).where(*same)).mappings().one_or_none()
+    row = connection.execute(_with(table, *key), key).mappings().one_or_none()
     if row is None:
         insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         new = {**key, **values, **(first or {}), "seen": now}
@@ -171,3 +172,9 @@ def _keep(
     if any(row[name] != value for name, value in values.items()) or row["seen"] < now - UNCHANGED:
         connection.execute(update(table).where(*same).values({**values, "seen": now}))
     return int(row["number"])
+
+
+@cache
+def _with(table: Table, *names: str) -> Select[Any]:
+    """The rows with such values, built once: every launch asks."""
+    return select(table).where(*(table.c[name] == bindparam(name) for name in names))
