@@ -124,4 +124,5 @@ ansible/.venv/ready: ansible/requirements.lock
 	ansible/.venv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	UV_NATIVE_TLS=1 ansible/.venv/bin/uv pip install --quiet --python ansible/.venv/bin/python \
 	  $(UV_INDEX_OPTIONS) --requirement ansible/requirements.lock
+	cd ansible/.venv && ln -s lib/python*/site-packages/ansible_mitogen/plugins/strategy strategy
 	touch $@

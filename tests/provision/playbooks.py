@@ -14,7 +14,6 @@ from coursehub.settings import CHECKOUT
 from tests.provision.hosts import Host
 
 ANSIBLE = CHECKOUT / "ansible"
-TO_STRANGERS = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
 VENV = Path(os.environ.get("COURSEHUB_ANSIBLE", ANSIBLE / ".venv"))
 
 
@@ -58,7 +57,7 @@ class Admin:
         reach = {
             "ansible_user": "root",
             "ansible_ssh_private_key_file": str(key),
-            "ansible_ssh_common_args": TO_STRANGERS,
+            "ansible_host_key_checking": False,
         }
         machines = {host.name: reach | {"ansible_host": host.address} for host in hosts}
         inventory = {"coursehub": {"hosts": machines, "vars": variables}}
