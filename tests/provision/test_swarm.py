@@ -98,7 +98,7 @@ def write_inventory(cluster: Cluster, folder: Path) -> None:
         "tls_domain": "hub.example.edu",
         "tls_mode": "internal",
     }
-    cluster.admin.write([host.name for host in cluster.hosts], variables, {"none": "none"})
+    cluster.admin.write(cluster.hosts, variables, {"none": "none"})
     path = folder / "inventory.json"
     course = json.loads(path.read_text())["coursehub"]
     for host in cluster.hosts:
