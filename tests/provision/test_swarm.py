@@ -62,7 +62,10 @@ class Cluster:
         host.run("ip", "link", "set", "eth0", "down")
 
     def plug_in(self, host: Host) -> None:
+        """The kernel keeps addresses meanwhile, and forgets the way to other networks."""
+        way = self.manager.run("ip", "route", "show", "default").split()
         host.run("ip", "link", "set", "eth0", "up")
+        host.run("ip", "route", "add", *way)
 
 
 @pytest.fixture(scope="module")
