@@ -1,41 +1,42 @@
 """Both sides of a trial in plain processes, without a sandbox, and notebooks written as text."""
 
+import importlib
+import multiprocessing
 import os
 import select
 import signal
 import socket
 import struct
-import subprocess
 import sys
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+
+import pytest
 
 from coursehub.errors import TimedOut
 from coursehub.grading.effects import gentle_functions
 from coursehub.grading.limits import Limits
 from coursehub.grading.marks import released_text
 from coursehub.grading.plan import Step, defined_names, imports_of, parse
-from coursehub.grading.sandbox.channel import Ended
+from coursehub.grading.sandbox.channel import Ended, Inside
 from coursehub.grading.trial import hold
 from coursehub.grading.verdict import CellResult
 
 LIMITS = Limits(cell_seconds=20, call_seconds=5)
-_PROGRAM = """
-import socket, sys, importlib
-sys.path.insert(0, '')
-from coursehub.grading.sandbox.channel import Inside
-importlib.import_module(sys.argv[1]).main(Inside(socket.socket(fileno=int(sys.argv[2]))))
-"""
+# As in the sandboxes: what takes long to import is imported once, then forked.
+_WARM = multiprocessing.get_context("forkserver")
+_WARM.set_forkserver_preload(["coursehub.grading.shell", "numpy", "torch"])
 
 
 @dataclass
 class PlainChannel:
     """The host's end of a socket to a process."""
 
-    process: subprocess.Popen[bytes]
+    process: BaseProcess
     connection: socket.socket
     data: bytearray = field(default_factory=bytearray)
 
@@ -60,7 +61,9 @@ class PlainChannel:
         return frame
 
     def _ended(self) -> Ended:
-        code = self.process.wait(10)
+        self.process.join(10)
+        code = self.process.exitcode
+        assert code is not None, "it closed its channel and goes on"
         return Ended("exited" if code >= 0 else "killed", f"it left with status {code}")
 
 
@@ -79,23 +82,31 @@ def processes(student_folder: Path, judge_folder: Path) -> Iterator[PlainProcess
     finally:
         for side in sides:
             side.connection.close()
-            if side.process.poll() is None:
-                os.killpg(side.process.pid, signal.SIGKILL)
-            side.process.wait()
+            if side.process.is_alive():
+                with suppress(ProcessLookupError):  # it has no group of its own yet
+                    os.killpg(side.process.pid, signal.SIGKILL)
+                side.process.kill()
+            side.process.join()
 
 
 def _start(name: str, folder: Path) -> PlainChannel:
     ours, theirs = socket.socketpair()
     folder.mkdir(parents=True, exist_ok=True)
-    process = subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, f"coursehub.grading.{name}", str(theirs.fileno())],
-        pass_fds=[theirs.fileno()],
-        cwd=folder,
-        env={**os.environ, "HOME": str(folder), "OMP_NUM_THREADS": "1"},
-        start_new_session=True,
-    )
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("OMP_NUM_THREADS", "1")  # read by the first start, for all
+        process = _WARM.Process(target=_side, args=(name, theirs, folder))
+        process.start()
     theirs.close()
     return PlainChannel(process, ours)
+
+
+def _side(name: str, connection: socket.socket, folder: Path) -> None:
+    """One side, in a process of its own."""
+    os.setsid()
+    os.chdir(folder)
+    os.environ["HOME"] = str(folder)
+    sys.path.insert(0, "")
+    importlib.import_module(f"coursehub.grading.{name}").main(Inside(connection))
 
 
 def notebook(text: str, answers: dict[str, str] | None = None) -> tuple[Step, ...]:

@@ -22,6 +22,8 @@ FREE = 0.05
 
 _SECONDS = 10
 _SERVERS = 'table {{.Label "coursehub.user"}}\t{{.Label "coursehub.role"}}\t{{.Label "coursehub.gpu"}}\t{{.Status}}'  # noqa: E501
+_MACHINES = "table {{.Hostname}}\t{{.Status}}\t{{.Availability}}"
+_TASKS = "table {{.Name}}\t{{.Node}}\t{{.CurrentState}}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,12 +31,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Say whether all is right on this machine.")
     parser.add_argument("--prometheus", default=PROMETHEUS, help="Where Prometheus answers.")
     prometheus = parser.parse_args(arguments).prometheus
+    course = composed()
+    name, swarm = str(course.get("name")), is_swarm(course)
+    ours = ("--filter", f"label=coursehub.project={name}", "--filter", "label=coursehub.user")
     show(*_inside("hub"), "--version")
     wrong = list(services())
-    show("docker", "ps", "--filter", f"label=coursehub.project={project()}",
-         "--filter", "label=coursehub.user", "--format", _SERVERS)  # fmt: skip
+    if swarm:
+        wrong += [*machines(), *graders(name)]
+        places(ours)
+    else:
+        show("docker", "ps", *ours, "--format", _SERVERS)
     show(*_inside("hub"), "gpus")
-    grades = show(*_inside("grader"), "desk")
+    # On a manager no grader runs: this one looks at the same database, and ends.
+    asks = ("run", "--rm", "--no-deps", "-T") if swarm else ("exec", "-T")
+    grades = show("docker", "compose", *asks, "grader", "coursehub", "desk")
     alerts = ask(prometheus)
     if alerts is None:
         wrong += [] if grades else ["Nothing is graded."]
@@ -77,6 +87,39 @@ def _how(service: Mapping[str, Any]) -> str:
     return f"is {service['Health'] if service['State'] == 'running' else service['State']}"
 
 
+def machines() -> Iterator[str]:
+    """Print how a swarm's machines are; yield what is wrong with them."""
+    show("docker", "node", "ls", "--format", _MACHINES)
+    for each in _objects(_run("docker", "node", "ls", "--format", "json")):
+        if each["Status"] != "Ready":
+            yield (
+                f"The machine {each['Hostname']} does not answer the swarm ({each['Status']}); "
+                "docs/swarm.md says what happens then."
+            )
+
+
+def graders(project: str) -> Iterator[str]:
+    """Yield what is wrong with what runs on a swarm's workers for the course."""
+    ours = f"label=com.docker.stack.namespace={project}"
+    found = _objects(_run("docker", "service", "ls", "--filter", ours, "--format", "json"))
+    if not found:
+        yield "No grader is on the workers. Start them with `make stack`."
+    for each in found:
+        running, wanted = each["Replicas"].split()[0].split("/")
+        if running != wanted:
+            yield (
+                f"Of {each['Name']} {running} run, where {wanted} should; "
+                f"`docker service ps --no-trunc {each['Name']}` says more."
+            )
+
+
+def places(ours: Sequence[str]) -> None:
+    """Print on which machines of a swarm users' servers are."""
+    found = _run("docker", "service", "ls", "--quiet", *ours).split()
+    if found:
+        show("docker", "service", "ps", *found, "--format", _TASKS)
+
+
 def ask(prometheus: str) -> list[dict[str, Any]] | None:
     """Prometheus' alerts; None where it does not answer."""
     try:
@@ -108,11 +151,14 @@ def disks() -> Iterator[str]:
             yield f"{usage.free / usage.total:.0%} of the disk with {path} is left."
 
 
-def project() -> str:
-    """The project's name, as compose knows it."""
-    return str(
-        json.loads(_run("docker", "compose", "config", "--format", "json") or "{}").get("name")
-    )
+def composed() -> dict[str, Any]:
+    """What docker compose makes of this folder; nothing where it cannot."""
+    return dict(json.loads(_run("docker", "compose", "config", "--format", "json") or "{}"))
+
+
+def is_swarm(course: Mapping[str, Any]) -> bool:
+    """Whether graders are elsewhere: docker-compose.swarm.yml takes them from this machine."""
+    return "hub" in course.get("services", {}) and "grader" not in course["services"]
 
 
 def show(*command: str) -> bool:

@@ -17,6 +17,8 @@ from tests.images import PARTS, locked
 OURS = tuple(part for part in PARTS if part != "student-gpu")
 PYTHON = ("hub", "course", "grader", "student", "staff")
 USERS = ("student", "staff")
+BASES = {"staff": "student"}
+"""Image -> the one that it is built on, whose files are looked at there."""
 SITE = "/opt/coursehub/site"
 TOOLS = {"c++", "cc", "cpp", "g++", "gcc", "ld", "make", "npm", "npx", "pip", "pip3", "uv"}
 
@@ -46,14 +48,16 @@ print(json.dumps({d.name.lower().replace("_", "-"): d.version for d in m.distrib
 
 
 class Entry(NamedTuple):
-    """One file or folder of an image."""
+    """One file or folder of an image; `stamp` is its size and when it was written."""
 
     kind: str
     mode: int
+    stamp: str
     path: str
 
 
 Run = Callable[..., str]
+Contents = Callable[[str], list[Entry]]
 
 
 @pytest.fixture(scope="module")
@@ -76,16 +80,37 @@ def run(engine: docker.DockerClient, images: None) -> Run:
 
 
 @pytest.fixture(scope="module")
-def contents(run: Run) -> Callable[[str], list[Entry]]:
+def contents(run: Run) -> Contents:
     """Everything in an image."""
 
     @cache
     def contents(part: str) -> list[Entry]:
-        text = run(part, "find", "/", "-xdev", "-printf", r"%y %m %p\n", user="0")
-        rows = (line.split(" ", 2) for line in text.splitlines())
-        return [Entry(kind, int(mode, 8), path) for kind, mode, path in rows]
+        text = run(part, "find", "/", "-xdev", "-printf", r"%y %m %s/%T@ %p\n", user="0")
+        rows = (line.split(" ", 3) for line in text.splitlines())
+        return [Entry(kind, int(mode, 8), stamp, path) for kind, mode, stamp, path in rows]
 
     return contents
+
+
+Matching = Callable[[str, list[str], list[str]], list[str]]
+
+
+@pytest.fixture(scope="module")
+def matching(run: Run, contents: Contents) -> Matching:
+    """Finds an image's files with a line that matches, by options of grep, below some folders."""
+
+    def matching(part: str, options: list[str], where: list[str]) -> list[str]:
+        if part in BASES:
+            added = set(contents(part)) - set(contents(BASES[part]))
+            inside = tuple(f"{folder}/" for folder in where)
+            where = [each.path for each in added if each.kind == "f"]
+            where = [path for path in where if path.startswith(inside)]
+            assert where, f"{part} adds nothing to {BASES[part]}"
+        search = ["grep", "--recursive", "--files-with-matches", *options, *where]
+        command = ("sh", "-c", '"$@" || test $? = 1', "-", *search)
+        return run(part, *command, user="0", environment=BYTES).splitlines()
+
+    return matching
 
 
 def settings(engine: docker.DockerClient, part: str) -> dict[str, object]:
@@ -108,9 +133,19 @@ def secret_lines() -> list[str]:
     return sorted(line for line in found if len(line) > 45 and not set(line) & set("\"\\'#"))
 
 
+@pytest.mark.parametrize(("part", "base"), BASES.items())
+def test_an_image_holds_all_of_the_one_that_it_is_built_on(
+    engine: docker.DockerClient, images: None, part: str, base: str
+) -> None:
+    own, below = (
+        engine.images.get(f"coursehub/{each}").attrs["RootFS"]["Layers"] for each in (part, base)
+    )
+    assert own[: len(below)] == below
+
+
 @pytest.mark.parametrize("part", OURS)
 def test_nobody_is_root(
-    engine: docker.DockerClient, run: Run, contents: Callable[[str], list[Entry]], part: str
+    engine: docker.DockerClient, run: Run, contents: Contents, part: str
 ) -> None:
     assert settings(engine, part)["User"] == "coursehub"
     assert run(part, "id", "--user").strip() == "1000"
@@ -125,7 +160,7 @@ def test_an_init_and_a_health_check(engine: docker.DockerClient, images: None, p
 
 
 @pytest.mark.parametrize("part", OURS)
-def test_nothing_of_the_build_is_left(contents: Callable[[str], list[Entry]], part: str) -> None:
+def test_nothing_of_the_build_is_left(contents: Contents, part: str) -> None:
     paths = [each.path for each in contents(part) if each.kind != "d"]
     tools = [path for path in paths if re.search(r"/s?bin/[^/]+$", path)]
     assert [path for path in tools if Path(path).name in TOOLS] == []
@@ -139,7 +174,7 @@ def test_nothing_of_the_build_is_left(contents: Callable[[str], list[Entry]], pa
 
 @pytest.mark.parametrize("part", OURS)
 def test_solutions_and_hidden_tests_are_the_graders_alone(
-    run: Run, contents: Callable[[str], list[Entry]], part: str
+    matching: Matching, contents: Contents, part: str
 ) -> None:
     folders = {each.path for each in contents(part) if each.path.startswith(f"{SITE}/")}
     assert (f"{SITE}/source" in folders) == (part == "grader")
@@ -147,10 +182,7 @@ def test_solutions_and_hidden_tests_are_the_graders_alone(
     assert len(lines) > 10
     patterns = [f"--regexp={line}" for line in lines]
     where = ["/etc", "/home", "/opt", "/root", "/srv", "/usr/local"]
-    search = ["grep", "--recursive", "--fixed-strings", "--files-with-matches", *patterns, *where]
-    found = run(
-        part, "sh", "-c", '"$@" || test $? = 1', "-", *search, user="0", environment=BYTES
-    ).splitlines()
+    found = matching(part, ["--fixed-strings", *patterns], where)
     if part == "grader":
         assert any(path.startswith(f"{SITE}/source/") for path in found)
         assert [path for path in found if not path.startswith(f"{SITE}/source/")] == []
@@ -160,7 +192,7 @@ def test_solutions_and_hidden_tests_are_the_graders_alone(
 
 @pytest.mark.parametrize("part", OURS)
 def test_certificates_given_to_the_build_are_not_in_it(
-    engine: docker.DockerClient, run: Run, part: str
+    engine: docker.DockerClient, run: Run, matching: Matching, part: str
 ) -> None:
     bundle = Path("/etc/ssl/certs/ca-certificates.crt")
     form = r"-----BEGIN CERTIFICATE-----\n(.*?)-----END"
@@ -171,11 +203,7 @@ def test_certificates_given_to_the_build_are_not_in_it(
     lines = [next(line for line in text.splitlines() if line not in own) for text in foreign]
     patterns = [f"--regexp={line}" for line in lines] or ["--regexp=^no such$"]
     where = ["/etc", "/home", "/root", "/run", "/srv", "/usr/local", "/usr/share", "/var"]
-    search = ["grep", "--recursive", "--files-with-matches", *patterns, *where]
-    assert (
-        run(part, "sh", "-c", '"$@" || test $? = 1', "-", *search, user="0", environment=BYTES)
-        == ""
-    )
+    assert matching(part, patterns, where) == []
     history = json.dumps(engine.images.get(f"coursehub/{part}:latest").history())
     assert "BEGIN CERTIFICATE" not in history
 

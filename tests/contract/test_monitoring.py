@@ -67,6 +67,17 @@ STUBS = {
     "nvidia-smi": f"printf {GPUS!r}",
     "docker": 'test "${@: -1}" != check || { echo "1 hand-ins: the chain holds"; exit $BROKEN; }',
 }
+# Lines of `--format json`; tests/provision/test_swarm.py asks a real swarm.
+DOCKER_OF_A_MANAGER = """
+import sys
+said = {
+    "node": ['{"Hostname":"hub","Status":"Ready","Availability":"Active"}',
+             '{"Hostname":"w1","Status":"Down","Availability":"Active"}'],
+    "service": ['{"Name":"coursehub_grader","Mode":"global","Replicas":"1/2"}'],
+}
+if "json" in sys.argv and not any("another" in each for each in sys.argv):
+    print(*said[sys.argv[1]], sep="\\n")
+"""
 # systemd answers in no test container; tests/provision looks at it on a machine.
 ELSEWHERE = {"node_systemd_unit_state"}
 
@@ -434,6 +445,32 @@ def test_a_prometheus_that_does_not_answer_is_none(capsys: pytest.CaptureFixture
     assert status.ask(f"http://127.0.0.1:{free_port()}") is None
     assert status.verdict([], "Prometheus watches") == 0
     assert "Nothing is wrong." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("swarm", [False, True])
+def test_status_knows_a_swarm_by_its_compose_files(
+    swarm: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = ["docker-compose.yml", *(["docker-compose.swarm.yml"] if swarm else [])]
+    monkeypatch.chdir(CHECKOUT)
+    monkeypatch.setenv("COMPOSE_FILE", ":".join(files))
+    assert status.is_swarm(status.composed()) is swarm
+
+
+def test_status_names_machines_of_a_swarm_that_are_away_and_graders_that_do_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what Docker's client said on a manager of three machines."""
+    (tmp_path / "docker").write_text(f"#!{sys.executable}\n{DOCKER_OF_A_MANAGER}")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert list(status.machines()) == [
+        "The machine w1 does not answer the swarm (Down); docs/swarm.md says what happens then."
+    ]
+    (wrong,) = status.graders("coursehub")
+    assert wrong.startswith("Of coursehub_grader 1 run, where 2 should;")
+    (none,) = status.graders("another")
+    assert "make stack" in none
 
 
 @pytest.mark.parametrize(

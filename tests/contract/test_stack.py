@@ -11,7 +11,9 @@ from coursehub.cli.stack import stack_of
 from coursehub.errors import CourseHubError
 from coursehub.settings import CHECKOUT
 
-FILES = ["--file", "docker-compose.yml", "--file", "docker-compose.swarm.yml"]
+ONE = "docker-compose.yml"
+# As ansible/roles/coursehub names them in .env.
+FILES = [f"--file=docker-compose{each}.yml" for each in ("", ".metrics", ".swarm")]
 ID = f"sha256:{'a' * 64}"
 
 
@@ -49,7 +51,7 @@ def test_only_the_grader_leaves_the_manager() -> None:
 
 
 def test_the_managers_own_services_are_those_of_one_machine_without_the_grader() -> None:
-    alone = json.loads(client("compose", "--file", FILES[1], "config", "--format", "json"))
+    alone = json.loads(client("compose", f"--file={ONE}", "config", "--format", "json"))
     assert set(alone["services"]) - set(composed()["services"]) == {"grader"}
 
 
@@ -87,6 +89,6 @@ def test_what_a_stack_cannot_say_is_refused_and_not_left_out(key: str) -> None:
 
 
 def test_without_a_place_there_is_no_stack() -> None:
-    alone = json.loads(client("compose", "--file", FILES[1], "config", "--format", "json"))
+    alone = json.loads(client("compose", f"--file={ONE}", "config", "--format", "json"))
     with pytest.raises(CourseHubError, match=r"docker-compose\.swarm\.yml"):
         made(alone)

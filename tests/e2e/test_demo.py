@@ -20,6 +20,7 @@ from coursehub.exchange.exchange import Exchange
 from coursehub.exchange.ledger import HandIn
 from coursehub.settings import CHECKOUT, Settings, load_settings
 from tests.deployment import free_port
+from tests.sites import quick_site
 
 ASSIGNMENT = "assignment_1"
 HAND_IN = {"wenjie", "aisha", "ben", "chloe", "devi", "emil", "farah", "goh"}
@@ -28,16 +29,18 @@ END_SECONDS = 20
 PARTING_SECONDS = 2
 
 
-def demo_settings(state: Path) -> Settings:
+def demo_settings(state: Path, **settings: object) -> Settings:
     return load_settings(
-        state=state, course=state / "course.yml", bind_url=f"http://127.0.0.1:{free_port()}"
-    )
+        state=state, course=state / "course.yml", bind_url=f"http://127.0.0.1:{free_port()}",
+        **settings,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """One demo for this file: each test continues where the one before ended."""
-    return demo_settings(tmp_path_factory.mktemp("demo"))
+    site = quick_site(tmp_path_factory.mktemp("site"))
+    return demo_settings(tmp_path_factory.mktemp("demo"), site=site)
 
 
 @contextmanager

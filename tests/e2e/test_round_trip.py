@@ -18,7 +18,6 @@ from playwright.sync_api import Browser, expect
 
 from coursehub.cli.compose import nbgrader_config
 from coursehub.grading import runner
-from coursehub.settings import CHECKOUT
 from tests.deployment import Deployment, deployed, open_course, password
 from tests.e2e.pages import CoursePage, Lab, SignIn, look
 from tests.e2e.week import (
@@ -44,15 +43,17 @@ from tests.e2e.week import (
     stays_out_of_the_formgrader,
     validates,
 )
+from tests.sites import quick_site
 
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A hub with assignment 1 released an hour ago and due in two hours."""
     state = tmp_path_factory.mktemp("round-trip")
-    with deployed(state, open_course(now=datetime.now(UTC))) as running:
+    site = quick_site(tmp_path_factory.mktemp("site"))
+    with deployed(state, open_course(now=datetime.now(UTC)), site=site) as running:
         settings = running.settings
-        runner.add_source(Path(str(settings.course_dir)), CHECKOUT / "source", ASSIGNMENT)
+        runner.add_source(Path(str(settings.course_dir)), site / "source", ASSIGNMENT)
         runner.release(partial(nbgrader_config, settings), ASSIGNMENT)
         yield running
 
@@ -102,7 +103,7 @@ def test_a_hand_in_goes_to_the_staff_and_comes_back(course: Deployment, browser:
     alice = SignIn.open(browser, course.settings.bind_url).enter("alice")
     assignments = opens_the_assignment_list(alice)
     fetches(assignments)
-    solves(assignments, course)
+    solves(assignments, course, site=course.settings.site)
     validates(assignments)
     hands_in(assignments, although=OWN_CELL, tests="5 of 5 visible tests passed")
     sees_the_visible_tests(assignments, "5 of 5")

@@ -4,6 +4,7 @@ Every step leaves a picture in tests/output/.
 """
 
 import re
+from pathlib import Path
 from typing import Protocol
 
 import nbformat
@@ -69,10 +70,19 @@ def fetches(assignments: AssignmentList) -> None:
     look(assignments.lab.page, "student-fetched")
 
 
-def solves(assignments: AssignmentList, homes: Homes, username: str = "alice") -> None:
-    """The code was written in an editor of one's own; the essay is typed here."""
+def solves(
+    assignments: AssignmentList, homes: Homes, username: str = "alice", site: Path = CHECKOUT
+) -> None:
+    """The code was written in an editor of one's own; the essay is typed here.
+
+    Args:
+        assignments: the student's.
+        homes: where the notebook lies.
+        username: the student.
+        site: whose source/ has the right code.
+    """
     path = f"{ASSIGNMENT}/{NOTEBOOK}"
-    homes.write_home(username, path, with_the_code_in(homes.read_home(username, path)))
+    homes.write_home(username, path, with_the_code_in(homes.read_home(username, path), site))
     notebook, page = assignments.open(ASSIGNMENT), assignments.lab.page
     expect(notebook.get_by_role("heading", name="Assignment 1: Adversarial")).to_be_visible()
     look(page, "student-notebook")
@@ -93,8 +103,8 @@ def solves(assignments: AssignmentList, homes: Homes, username: str = "alice") -
     page.get_by_role("tab", name="Assignments").click()
 
 
-def with_the_code_in(released: bytes) -> bytes:
-    answers = reference_answers(read_notebook(CHECKOUT / "source" / ASSIGNMENT))
+def with_the_code_in(released: bytes, site: Path) -> bytes:
+    answers = reference_answers(read_notebook(site / "source" / ASSIGNMENT))
     del answers["a1_written"]
     end = "# <<< your code ends here"
     answers["a1_plot"] = answers["a1_plot"].replace(end, HOSTILE_OUTPUTS + end)

@@ -9,6 +9,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ import docker
 import pytest
 
 from tests.deployment import PEOPLE, open_course
-from tests.provision.hosts import Host, fresh_host
+from tests.provision.hosts import Host, fresh_host, host_image
 from tests.provision.playbooks import Admin, Run
 
 pytestmark = pytest.mark.timeout(3600)  # three machines from nothing, beside whatever else runs
@@ -61,7 +62,10 @@ class Cluster:
         host.run("ip", "link", "set", "eth0", "down")
 
     def plug_in(self, host: Host) -> None:
+        """The kernel keeps addresses meanwhile, and forgets the way to other networks."""
+        way = self.manager.run("ip", "route", "show", "default").split()
         host.run("ip", "link", "set", "eth0", "up")
+        host.run("ip", "route", "add", *way)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +102,7 @@ def write_inventory(cluster: Cluster, folder: Path) -> None:
         "tls_domain": "hub.example.edu",
         "tls_mode": "internal",
     }
-    cluster.admin.write([host.name for host in cluster.hosts], variables, {"none": "none"})
+    cluster.admin.write(cluster.hosts, variables, {"none": "none"})
     path = folder / "inventory.json"
     course = json.loads(path.read_text())["coursehub"]
     for host in cluster.hosts:
@@ -147,9 +151,22 @@ def test_a_second_run_changes_nothing(cluster: Cluster) -> None:
 def test_the_swarms_ports_are_open_to_its_machines_alone(cluster: Cluster) -> None:
     manager, worker = cluster.manager, cluster.workers[0]
     assert worker.reaches(manager.address, 2377)
-    with fresh_host(cluster.engine, RELEASE) as stranger:
-        assert not stranger.reaches(manager.address, 2377)
-        assert not stranger.reaches(worker.address, 7946)
+    with stranger(cluster.engine) as somebody:
+        assert somebody.reaches(manager.address, 22)
+        assert not somebody.reaches(manager.address, 2377)
+        assert not somebody.reaches(worker.address, 7946)
+
+
+@contextmanager
+def stranger(engine: docker.DockerClient) -> Iterator[Host]:
+    """Somebody else on the network between the machines."""
+    container = engine.containers.run(
+        host_image(engine, RELEASE), ["sleep", "infinity"], detach=True
+    )
+    try:
+        yield Host(container)
+    finally:
+        container.remove(force=True)
 
 
 def test_students_start_on_both_workers_and_hand_ins_are_graded_there(cluster: Cluster) -> None:
@@ -181,20 +198,49 @@ def container(host: Host, student: str) -> str:
     return host.run("docker", "ps", "--quiet", "--filter", label).strip()
 
 
+def test_status_says_where_servers_are_and_that_nothing_is_wrong_with_the_machines(
+    cluster: Cluster,
+) -> None:
+    said = status(cluster)
+    for host in cluster.workers:
+        assert host.name in said
+    assert "coursehub-user-alice.1" in said and "Hand-ins are graded." in said
+    assert not [line for line in said.splitlines() if "WRONG" in line and "swarm" in line], said
+
+
+def status(cluster: Cluster) -> str:
+    """What `make status` says on the manager."""
+    command = "cd /opt/coursehub/site && PYTHONPATH=src python3 -m coursehub.status || true"
+    return cluster.manager.run("sh", "-c", command)
+
+
 def test_who_is_cut_off_starts_again_elsewhere_with_the_same_home(cluster: Cluster) -> None:
     lost = cluster.worker_of("alice")
     cluster.cut_off(lost)
+    start = time.monotonic()
+
+    def after(holds: Callable[[], bool], what: str) -> None:
+        until(holds, what)
+        print(f"{time.monotonic() - start:.0f} s after the cut: {what}")
+
     try:
+        after(lambda: "Down" in nodes(cluster), "the swarm has given the machine up")
         # By itself: nobody can tell it to.
-        until(lambda: not container(lost, "alice"), "the lost machine has stopped the server")
-        gone = until(lambda: "alice" not in running(cluster), "the hub knows that it is gone")
-        print(f"the hub knew {gone:.0f} s after that")
+        after(lambda: not container(lost, "alice"), "the machine has stopped the server")
+        after(lambda: "alice" not in running(cluster), "the hub knows")
+        assert f"The machine {lost.name} does not answer the swarm" in status(cluster)
         assert cluster.student("comes-back", "alice").split() == ["kept", "1"]
+        print(f"{time.monotonic() - start:.0f} s after the cut: the student is back")
         assert cluster.worker_of("alice").name != lost.name
     finally:
         cluster.plug_in(lost)
-    until(lambda: "Down" not in cluster.manager.run("docker", "node", "ls"), "it is back")
+    until(lambda: "Down" not in nodes(cluster), "it is back")
     assert not container(lost, "alice"), "two servers write to one home"
+
+
+def nodes(cluster: Cluster) -> str:
+    """The machines, as the manager has them."""
+    return cluster.manager.run("docker", "node", "ls")
 
 
 def running(cluster: Cluster) -> str:

@@ -1,5 +1,6 @@
 """The assignments of source/, their cases, and what of a verdict is not as a case expects."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coursehub.grading.handin import read_notebook
-from coursehub.grading.verdict import CellResult, Verdict
+from coursehub.grading.verdict import CellResult, Finding, Verdict
 from coursehub.settings import CHECKOUT
 from tests.submissions.handin import expectation
 
@@ -21,7 +22,7 @@ class Case:
 
     Attributes:
         folders: where its answers are; several when one hand-in has what is written for several
-            tasks, all of one kind.
+            tasks, all of one kind, or the reference and edits outside of it.
     """
 
     folders: tuple[Path, ...]
@@ -33,11 +34,15 @@ class Case:
 
     @cached_property
     def expect(self) -> dict[str, Any]:
-        """Its ``expect.yml``; of several, the kind and all that they lose."""
+        """Its ``expect.yml``; of several, the first one's kind, all that they lose, all edits."""
         each = [expectation(folder) for folder in self.folders]
         if len(each) == 1:
             return each[0]
-        return {"kind": each[0]["kind"], "loses": [task for e in each for task in e["loses"]]}
+        return {
+            "kind": each[0]["kind"],
+            "loses": [task for e in each for task in e["loses"]],
+            "edits": [edit for e in each for edit in e.get("edits", [])],
+        }
 
     @property
     def kind(self) -> str:
@@ -121,21 +126,29 @@ def chosen(cases: Sequence[Case]) -> list[Case]:
 
     Of each task's alternatives and mutants, and of the crashes, only the first by name; of the
     others (reference, untouched release, edits) all. Alternatives of several tasks are graded in
-    one hand-in, and so are mutants: as few hand-ins as the files allow.
+    one hand-in, and so are mutants: as few hand-ins as the files allow. Edits that cost nothing are
+    made to the reference: it earns all points although, and nothing else is found in it.
     """
     first: dict[object, Case] = {}
-    for case in cases:
+    for case in sorted(cases, key=lambda case: case.kind == "edits"):
         key = (case.kind, case.task) if case.kind in (*BY_TASK, "crash") else case.name
         first.setdefault(key, case)
     together: list[Case] = []
     for case in first.values():
         for index, other in enumerate(together):
-            if case.kind in BY_TASK and case.kind == other.kind and not case.files & other.files:
+            if _in_one(other, case):
                 together[index] = Case((*other.folders, *case.folders))
                 break
         else:
             together.append(case)
     return together
+
+
+def _in_one(case: Case, other: Case) -> bool:
+    """Whether one hand-in can be both, and what either is about still shows."""
+    if case.kind == "reference":
+        return other.kind == "edits" and not other.expect["loses"]
+    return case.kind in BY_TASK and case.kind == other.kind and not case.files & other.files
 
 
 def lost(assignment: Assignment, verdict: Verdict) -> list[str]:
@@ -158,7 +171,12 @@ def problems(assignment: Assignment, case: Case, verdict: Verdict) -> list[str]:
         found.append(f"points without an answer: {verdict.points}")
     if case.kind in ("reference", "alternative"):
         found += [f"{cell} writes to stderr: {text}" for cell, text in stderr(verdict).items()]
-        found += [f"{each.kind} {each.cell}: {each.text}" for each in verdict.findings]
+        more = _findings(verdict) - Counter(map(_kind_and_cell, expect.get("edits", [])))
+        found += [
+            f"{each.kind} {each.cell}: {each.text}"
+            for each in verdict.findings
+            if _at(each) in more
+        ]
     return found + _unseen(expect.get("edits", []), verdict)
 
 
@@ -183,8 +201,17 @@ def _why(verdict: Verdict, cells: Sequence[str]) -> str:
 
 def _unseen(edits: Sequence[dict[str, str]], verdict: Verdict) -> list[str]:
     """The edits outside the answers that the audit did not find."""
-    found = {(each.kind, "" if each.kind == "added" else each.cell) for each in verdict.findings}
+    found = _findings(verdict)
     return [f"not found: {edit}" for edit in edits if _kind_and_cell(edit) not in found]
+
+
+def _findings(verdict: Verdict) -> Counter[tuple[str, str]]:
+    """The kind and cell of each finding, as an edit has them."""
+    return Counter(map(_at, verdict.findings))
+
+
+def _at(finding: Finding) -> tuple[str, str]:
+    return finding.kind, "" if finding.kind == "added" else finding.cell
 
 
 def _kind_and_cell(edit: dict[str, str]) -> tuple[str, str]:

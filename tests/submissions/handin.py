@@ -43,8 +43,8 @@ def hand_in(
     """Write a case's hand-in to a new folder, and return it.
 
     Args:
-        case: the case's folders; no two of them have a file of the same name, and they are of one
-            kind.
+        case: the case's folders; no two of them have a file of the same name. They are of one kind,
+            but the reference may be followed by edits.
         source: the instructor's version.
         release: the students' version.
         solutions: the solved modules; need not exist.
@@ -55,13 +55,14 @@ def hand_in(
     """
     shutil.copytree(release, place)
     notebook = read_notebook(release)
-    expect = expectation(case[0])
+    expect = [expectation(folder) for folder in case]
+    kind = expect[0]["kind"]
     answers, modules = _answers(case, notebook, source)
-    if expect["kind"] != "untouched":
+    if kind != "untouched":
         for module in [*solutions.glob("*.py"), *modules]:
             shutil.copy(module, place)
-        fill(notebook, _reference(expect["kind"], source) | answers)
-    for edit in expect.get("edits", []):
+        fill(notebook, _reference(kind, source) | answers)
+    for edit in (edit for each in expect for edit in each.get("edits", [])):
         apply_edit(notebook, edit)
     nbformat.write(notebook, place / f"{source.name}.ipynb")
     return place

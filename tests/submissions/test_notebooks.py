@@ -4,7 +4,7 @@ This grades some cases of each assignment (`cases.chosen`); `make test-notebooks
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import pytest
@@ -15,7 +15,7 @@ from coursehub.grading.lint import problems as not_judged_outside
 from coursehub.grading.verdict import Verdict
 from coursehub.settings import CHECKOUT
 from tests.submissions.cases import ASSIGNMENTS, BY_TASK, Assignment, Case, chosen, problems
-from tests.submissions.grading import grade
+from tests.submissions.grading import graders
 
 KINDS = {"reference", "untouched", "alternative", "mutant", "crash", "edits"}
 SEED = 5260  # the same in every run; `make test-notebooks` draws others
@@ -89,7 +89,9 @@ def test_documented_example_is_verbatim() -> None:
 
 
 @pytest.fixture(scope="module")
-def verdict_of(request: pytest.FixtureRequest) -> Callable[[Assignment, Case], Verdict]:
+def verdict_of(
+    request: pytest.FixtureRequest,
+) -> Iterator[Callable[[Assignment, Case], Verdict]]:
     """The verdict of a case; the first one of an assignment grades all that are selected."""
     selected = [
         (item.callspec.params["assignment"], item.callspec.params["case"])
@@ -97,12 +99,14 @@ def verdict_of(request: pytest.FixtureRequest) -> Callable[[Assignment, Case], V
         if item.path == request.path and "case" in getattr(item, "fixturenames", ())
     ]
 
-    @cache
-    def verdicts(assignment: Assignment) -> dict[Case, Verdict]:
-        cases = [case for each, case in selected if each == assignment]
-        return {case: verdict for case, _, verdict in grade(assignment, cases, [SEED])}
+    with graders(list(dict(selected))) as ready:
 
-    return lambda assignment, case: verdicts(assignment)[case]
+        @cache
+        def verdicts(assignment: Assignment) -> dict[Case, Verdict]:
+            cases = [case for each, case in selected if each == assignment]
+            return {case: verdict for case, _, verdict in ready.grade(assignment, cases, [SEED])}
+
+        yield lambda assignment, case: verdicts(assignment)[case]
 
 
 @pytest.mark.parametrize(("assignment", "case"), CHOSEN)
