@@ -79,13 +79,13 @@ stack-networks: ## on a swarm's manager, once, before make up: the networks betw
 demo-clean: ## remove everything the demo wrote
 	rm -rf $(DEMO)
 
-test: $(VENV)/ready ## lint, types, layering and every test
+test: $(VENV)/ready ansible/.venv/ready ## lint, types, layering and every test, a fresh machine's too
 	$(BIN)/nox --no-venv
 
 test-notebooks: $(VENV)/ready ## all test hand-ins of all assignments, or ASSIGNMENT=3; SEEDS=5 more of each reference
 	$(BIN)/nox --no-venv -s notebooks -- $(if $(ASSIGNMENT),--assignment=$(ASSIGNMENT)) $(if $(SEEDS),--seeds=$(SEEDS))
 
-test-provision: $(VENV)/ready ansible/.venv/ready ## the playbooks on fresh machines: containers with systemd and an engine
+test-provision: $(VENV)/ready ansible/.venv/ready ## playbooks and drills on fresh machines: containers with systemd and an engine
 	$(BIN)/nox --no-venv -s provision
 
 lint: $(VENV)/ready ## lint, types and layering only

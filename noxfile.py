@@ -21,7 +21,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Every test but those that need a real GPU; with arguments, what pytest makes of them."""
+    """Every test but drills and those of a real GPU; with arguments, what pytest makes of them."""
     if session.posargs:
         session.run("pytest", "-m", "not gpu", *session.posargs)
     else:
@@ -36,7 +36,7 @@ def notebooks(session: nox.Session) -> None:
 
 @nox.session
 def provision(session: nox.Session) -> None:
-    """The playbooks: their linter, then fresh machines. Minutes, so no part of `make test`."""
+    """The playbooks: their linter, then fresh machines, with every drill."""
     with session.chdir("ansible"):
         session.run(".venv/bin/ansible-lint", external=True)
     session.run("pytest", "tests/provision", *session.posargs)

@@ -1,12 +1,14 @@
-"""`python -m tests`: every test but those that need a real GPU, in two runs beside one another.
+"""`python -m tests`: every test but those that need a real GPU, and drills; two runs at a time.
 
 Most tests of the deployed form wait: for containers, for a browser. Meanwhile the others compute.
-Both runs share one Docker engine and the images on it.
+When one of these runs is through, a fresh machine is provisioned beside the other. All share one
+Docker engine and the images on it.
 """
 
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.engine import running_engine
@@ -27,38 +29,34 @@ RUNS = {
         "tests/submissions",
         *map("--ignore={}".format, MOVED),
     ),
+    "machine": ("tests/provision/test_provision.py",),
 }
+AT_A_TIME = 2
 
 
 def main() -> int:
-    """Run all; the exit code is 0 when both runs passed."""
+    """Run all; the exit code is 0 when every run passed."""
     OUTPUT.mkdir(exist_ok=True)
-    with running_engine() as engine:
+    with running_engine() as engine, ThreadPoolExecutor(AT_A_TIME) as pool:
         build_images(engine)
-        runs = {name: start(name, folders) for name, folders in RUNS.items()}
-        return max([finish(name, process) for name, process in runs.items()])
+        return max(pool.map(run, RUNS))
 
 
-def start(name: str, folders: tuple[str, ...]) -> subprocess.Popen[bytes]:
-    """Start one run; what it says goes to tests/output/NAME.log."""
-    command = [sys.executable, "-m", "pytest", "-m", "not gpu", "--durations=25", *folders]
-    with (OUTPUT / f"{name}.log").open("wb") as log:
-        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-
-
-def finish(name: str, process: subprocess.Popen[bytes]) -> int:
-    """Wait for a run, with a sign of life a minute, and print what it said."""
-    begun = time.monotonic()
+def run(name: str) -> int:
+    """Run some, with a sign of life a minute; print what they said, which NAME.log keeps."""
+    command = [sys.executable, "-m", "pytest", "-m", "not gpu and not drill", "--durations=25"]
+    path, begun = OUTPUT / f"{name}.log", time.monotonic()
+    with path.open("wb") as log:
+        process = subprocess.Popen([*command, *RUNS[name]], stdout=log, stderr=subprocess.STDOUT)
     while True:
         try:
             code = process.wait(60)
             break
         except subprocess.TimeoutExpired:
             minutes = (time.monotonic() - begun) // 60
-            lines = (OUTPUT / f"{name}.log").read_text(errors="replace").splitlines()
+            lines = path.read_text(errors="replace").splitlines()
             print(f"{name}, {minutes:.0f} min: {lines[-1] if lines else ''}", flush=True)
-    print(f"\n===== {name} =====")
-    print((OUTPUT / f"{name}.log").read_text(errors="replace"), flush=True)
+    print(f"\n===== {name} =====\n{path.read_text(errors='replace')}", flush=True)
     return code
 
 

@@ -1,4 +1,7 @@
-"""A machine that just booted becomes the course's; what was on it comes back on another one."""
+"""A machine that just booted becomes the course's; what was on it comes back on another one.
+
+`make test` does what needs no second machine and no second version; `make test-provision` all.
+"""
 
 import json
 import shutil
@@ -97,6 +100,7 @@ def answers(folder: Path) -> tuple[dict[str, object], dict[str, str]]:
     return variables, secrets
 
 
+@pytest.mark.drill
 def test_a_check_of_a_bare_machine_changes_nothing(site: Site) -> None:
     before = site.first.run("dpkg-query", "--list")
     site.provision(site.first, "--check")
@@ -120,6 +124,7 @@ def test_a_second_run_changes_nothing(site: Site) -> None:
     assert run.changed == {site.first.name: 0}, run.text
 
 
+@pytest.mark.drill
 def test_a_check_shows_what_a_change_would_do(site: Site) -> None:
     extra = json.dumps({"docker_log_size": "20m"})
     run = site.provision(site.first, "--check", "--extra-vars", extra)
@@ -196,6 +201,7 @@ def neighbour(engine: docker.DockerClient, host: Host) -> Iterator[Neighbour]:
         container.remove(force=True)
 
 
+@pytest.mark.drill
 def test_nothing_else_is_open_to_the_network(site: Site) -> None:
     """A server of somebody's on the machine, and a port that a container publishes."""
     site.first.serve(9150)
@@ -212,6 +218,7 @@ def test_nothing_else_is_open_to_the_network(site: Site) -> None:
         site.first.run("docker", "rm", "--force", "published")
 
 
+@pytest.mark.drill
 def test_containers_reach_public_addresses_alone(site: Site) -> None:
     """From where the egress proxy stands: neither a neighbour on the campus nor the machine."""
     site.second.serve(9300)
@@ -240,6 +247,7 @@ def test_secrets_are_in_no_file_that_others_read_and_in_no_image(site: Site) -> 
     assert site.first.run("stat", "--format=%u %a", path).split() == ["1000", "600"]
 
 
+@pytest.mark.drill
 def test_what_people_made_comes_back_on_another_machine(site: Site) -> None:
     receipt = alice(site.first, "works")
     assert "handed in by: alice" in receipt
@@ -266,6 +274,7 @@ def alice(host: Host, does: str) -> str:
     return host.compose("exec", "-T", "course", "python", "-", does, text=program)
 
 
+@pytest.mark.drill
 def test_a_backup_can_be_read_with_its_password_alone(site: Site) -> None:
     listing = site.first.run("sh", "-c", "grep -rl alice /backups || true")
     assert listing == ""
@@ -282,6 +291,7 @@ def test_a_new_certificate_is_served_at_once(site: Site) -> None:
     assert served.split() == certificate.split()
 
 
+@pytest.mark.drill
 def test_users_servers_outlive_an_upgrade_from_the_commit_before(
     site: Site, engine: docker.DockerClient
 ) -> None:
