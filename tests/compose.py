@@ -22,6 +22,7 @@ from tests.deployment import PEOPLE, free_port, password
 from tests.engine import cdi_folder
 
 UP_SECONDS = 240
+STOP_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Composed:
     """A running deployed form."""
 
     settings: Settings
+    variables: dict[str, Any]  # what .env says, unless `put_in_force` changes it
     environment: dict[str, str]
     engine: docker.DockerClient
 
@@ -48,6 +50,13 @@ class Composed:
     def make(self, target: str) -> str:
         """Run one of the README's own commands."""
         return _run(["make", target], self.environment, None)
+
+    def put_in_force(self, **variables: object) -> None:
+        """Have .env say these too, beside what it said at first, and the hub go by it."""
+        path = Path(self.environment["ENV_FILE"])
+        if (text := _lines(self.variables | variables)) != path.read_text():
+            path.write_text(text)
+            self.compose("up", "--detach", "--wait", "--no-deps", "hub")
 
     def cli(self, service: str, *command: str, text: str | None = None) -> str:
         """Run `coursehub` inside a service's container."""
@@ -127,6 +136,20 @@ class Composed:
             time.sleep(0.2)
         raise AssertionError(f"the server of {session.username} did not start: {server}")
 
+    def clear_homes(self) -> None:
+        """Stop everybody's server, and forget what they have in their homes."""
+        theirs = {"label": [f"coursehub.project={self.project}", "coursehub.user"]}
+        for container in self.engine.containers.list(filters=theirs):
+            session = self.session(container.labels["coursehub.user"])
+            answer = session.api("DELETE", f"users/{session.username}/server")
+            assert answer.status_code in (202, 204), answer.text
+        deadline = time.monotonic() + STOP_SECONDS
+        while self.engine.containers.list(all=True, filters=theirs):
+            assert time.monotonic() < deadline, f"servers still run after {STOP_SECONDS} s"
+            time.sleep(0.2)
+        for volume in self.engine.volumes.list(filters=theirs):
+            volume.remove()
+
     def read_home(self, username: str, path: str) -> bytes:
         """A file of somebody's home."""
         chunks, _ = self.server(username).get_archive(f"/home/student/{path}")
@@ -202,7 +225,7 @@ def _prepare(state: Path, course: str, variables: dict[str, Any]) -> Composed:
         "COURSEHUB_USER_SUBNETS": f"10.{port % 100 + 100}.0.0/16",
         "PUBLISH": f"127.0.0.1:{port}",
     } | variables
-    (state / ".env").write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+    (state / ".env").write_text(_lines(lines))
     engine = docker.from_env()
     socket = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
     environment = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"} | {
@@ -216,7 +239,11 @@ def _prepare(state: Path, course: str, variables: dict[str, Any]) -> Composed:
         state=state, course=state / "course.yml", form="containers", project=project,
         bind_url=f"http://127.0.0.1:{port}",
     )  # fmt: skip
-    return Composed(settings, environment, engine)
+    return Composed(settings, lines, environment, engine)
+
+
+def _lines(variables: dict[str, Any]) -> str:
+    return "".join(f"{name}={value}\n" for name, value in variables.items())
 
 
 def _remove(deployment: Composed) -> None:

@@ -29,7 +29,7 @@ from coursehub.grading.verdict import CellResult
 LIMITS = Limits(cell_seconds=20, call_seconds=5)
 # As in the sandboxes: what takes long to import is imported once, then forked.
 _WARM = multiprocessing.get_context("forkserver")
-_WARM.set_forkserver_preload(["coursehub.grading.shell", "numpy", "torch"])
+_WARM.set_forkserver_preload(["coursehub.grading.shell", "numpy", "torch", __name__])
 
 
 @dataclass

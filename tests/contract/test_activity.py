@@ -39,7 +39,9 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A hub; no deadline is near."""
     course = open_course(7 * 86_400, now=datetime.now(UTC))
     site = site_with_quick_servers(tmp_path_factory.mktemp("site"))
-    with deployed(tmp_path_factory.mktemp("hub"), course, site=site) as running:
+    with deployed(
+        tmp_path_factory.mktemp("hub"), course, site=site, visible_tests=False
+    ) as running:
         yield running
 
 

@@ -37,7 +37,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     for username in ("alice", "tara"):
         home = state / "homes" / username
         make_hostile(home, state / "executed", home / ".local" / "jupyter_data_dir")
-    with deployed(state, open_course(now=datetime.now(UTC))) as deployment:
+    with deployed(state, open_course(now=datetime.now(UTC)), visible_tests=False) as deployment:
         yield deployment
 
 

@@ -36,7 +36,7 @@ HOSTILE = "<script>window.stolen = 1</script>"
 def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """The eighth week of a class of thirty: 1 and 2 given back, 3 graded, 4 handed in, 5 open."""
     text = course_in_week(8, datetime.now(UTC).date())
-    deployment = prepare(tmp_path_factory.mktemp("pages"), text)
+    deployment = prepare(tmp_path_factory.mktemp("pages"), text, visible_tests=False)
     names = ["alice", "bob", "carol", *(f"student{index:02}" for index in range(27))]
     classroom = Classroom(deployment.settings, names)
     classroom.enrol()

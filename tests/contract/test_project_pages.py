@@ -33,7 +33,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """The sixth week of a class of ten: students still form teams; assignment 1 is given back."""
     text = course_in_week(6, datetime.now(UTC).date())
     folder = tmp_path_factory.mktemp("project")
-    deployment = prepare(folder, text, hand_in_bytes=LIMIT)
+    deployment = prepare(folder, text, hand_in_bytes=LIMIT, visible_tests=False)
     classroom = Classroom(deployment.settings, NAMES)
     classroom.enrol()
     for name in NAMES:

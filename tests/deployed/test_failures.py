@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.compose import Composed, composed
-from tests.deployment import open_course
+from tests.compose import Composed
+from tests.deployed.conftest import lent
 from tests.e2e.axe import is_accessible
 from tests.e2e.pages import PATIENCE, Lab, SignIn, look
 
@@ -24,13 +23,10 @@ FILL = (
 
 
 @pytest.fixture(scope="module")
-def course(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
+def course(shared: Composed) -> Iterator[Composed]:
     """Its students' image is not there."""
-    text, state = open_course(now=datetime.now(UTC)), tmp_path_factory.mktemp("failures")
-    with composed(
-        state,
-        text,
-        COURSEHUB_GPUS="none",
+    with lent(
+        shared,
         COURSEHUB_STUDENT_IMAGE=f"{IMAGE}:latest",
         COURSEHUB_HOME_LIMIT=f"{HOME_MB}M",
     ) as running:

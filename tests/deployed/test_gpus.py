@@ -6,15 +6,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from coursehub.hub.progress import MAKING
 from coursehub.hub.session import Session
-from tests.compose import Composed, composed
-from tests.deployment import open_course
+from tests.compose import Composed
+from tests.deployed.conftest import lent
 from tests.e2e.pages import PATIENCE, Lab, SignIn, look
 from tests.engine import FAKE_GPUS
 
@@ -29,10 +28,9 @@ SECONDS = 60  # longer than anything here takes that does not wait for a lease's
 
 
 @pytest.fixture(scope="module")
-def course(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
-    state = tmp_path_factory.mktemp("gpus")
-    variables = {"COURSEHUB_GPUS": "auto", "COURSEHUB_STUDENT_MEMORY": "1G"}
-    with composed(state, open_course(now=datetime.now(UTC)), PEOPLE, **variables) as running:
+def course(shared: Composed) -> Iterator[Composed]:
+    with lent(shared, COURSEHUB_GPUS="auto") as running:
+        running.enrol(PEOPLE)
         yield running
 
 
@@ -95,14 +93,6 @@ def stop(session: Session) -> None:
     """Press Stop."""
     answer = session.api("DELETE", f"users/{session.username}/server")
     assert answer.status_code in (202, 204), answer.text
-
-
-def put_in_force(course: Composed, **variables: str) -> None:
-    """Change .env, and give the hub a new container with what it says now."""
-    settings = Path(course.environment["ENV_FILE"])
-    lines = "".join(f"{name}={value}\n" for name, value in variables.items())
-    settings.write_text(settings.read_text() + lines)
-    course.compose("up", "--detach", "--wait", "--no-deps", "hub")
 
 
 def signs_in(browser: Browser, course: Composed, username: str, **device: object) -> Page:
@@ -211,7 +201,7 @@ def starts_on_cpu_instead(page: Page) -> None:
 def test_a_lease_that_ends_stops_the_server_and_frees_the_gpu(
     course: Composed, browser: Browser, sessions: dict[str, Session], asking: ThreadPoolExecutor
 ) -> None:
-    put_in_force(course, COURSEHUB_GPU_LEASE_MINUTES="1")
+    course.put_in_force(COURSEHUB_GPUS="auto", COURSEHUB_GPU_LEASE_MINUTES="1")
     stop(sessions["ann"])
     ann = signs_in(browser, course, "ann")
     ann.get_by_role("radio", name="GPU").check()
@@ -250,7 +240,7 @@ def reads_why_it_ended(page: Page) -> None:
 def test_without_gpus_there_is_nothing_to_choose(
     course: Composed, sessions: dict[str, Session]
 ) -> None:
-    put_in_force(course, COURSEHUB_GPUS="none")
+    course.put_in_force(COURSEHUB_GPUS="none")
     answer = sessions["ann"].http.get("/hub/spawn")
     assert answer.status_code == 302 and "/spawn-pending/" in answer.headers["location"]
     course.await_server(sessions["ann"])

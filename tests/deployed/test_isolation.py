@@ -5,15 +5,14 @@ Probes go to containers of this test and to stand-ins that it puts up itself, an
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import httpx
 import pytest
 from docker.models.containers import Container
 
-from tests.compose import Composed, composed
+from tests.compose import Composed
+from tests.deployed.conftest import lent
 from tests.deployed.standins import ANSWER, listening, standing_in
-from tests.deployment import open_course
 
 # Runs inside a server: tries each (host, port) and says what came of it.
 PROBE = """
@@ -31,10 +30,8 @@ USER_PORT = 8888
 
 
 @pytest.fixture(scope="module")
-def course(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
-    text = open_course(now=datetime.now(UTC))
-    state = tmp_path_factory.mktemp("isolation")
-    with composed(state, text, COURSEHUB_STUDENT_MEMORY="1G", COURSEHUB_INTERNET="true") as running:
+def course(shared: Composed) -> Iterator[Composed]:
+    with lent(shared) as running:
         for username in ("alice", "bob", "tara"):
             running.start(username)
         yield running
@@ -163,9 +160,9 @@ def test_a_fork_bomb_stops_at_its_own_walls(course: Composed) -> None:
 
 def test_memory_ends_at_the_limit_and_concerns_nobody_else(course: Composed) -> None:
     code, _ = course.inside("alice", "python", "-c", "x = bytearray(3 * 2**30); print(len(x))")
-    assert code != 0, "three gigabytes were had where one is allowed"
+    assert code != 0, "three gigabytes were had where two are allowed"
     host = course.server("alice").attrs["HostConfig"]
-    assert host["Memory"] == host["MemorySwap"] == 2**30
+    assert host["Memory"] == host["MemorySwap"] == 2 * 2**30
     assert probe(course, "bob", [("hub", 8081)]) == {"hub:8081": "open"}
 
 

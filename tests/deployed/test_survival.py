@@ -2,23 +2,21 @@
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 
 import httpx
 import pytest
 
 from coursehub.hub.kernel import Kernel
 from coursehub.hub.session import Session
-from tests.compose import Composed, composed
-from tests.deployment import open_course
+from tests.compose import Composed
+from tests.deployed.conftest import lent
 
 PATIENCE = 90
 
 
 @pytest.fixture(scope="module")
-def course(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
-    state = tmp_path_factory.mktemp("survival")
-    with composed(state, open_course(now=datetime.now(UTC))) as running:
+def course(shared: Composed) -> Iterator[Composed]:
+    with lent(shared) as running:
         yield running
 
 

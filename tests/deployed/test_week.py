@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Browser
 
-from tests.compose import Composed, composed
-from tests.deployment import open_course
+from tests.compose import Composed
+from tests.deployed.conftest import lent
 from tests.e2e.pages import Lab, SignIn, look
 from tests.e2e.week import (
     ASSIGNMENT,
@@ -32,10 +31,8 @@ from tests.e2e.week import (
 
 
 @pytest.fixture(scope="module")
-def course(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
-    """Assignment 1 opened an hour ago: the grader releases it by itself."""
-    state = tmp_path_factory.mktemp("week")
-    with composed(state, open_course(now=datetime.now(UTC)), COURSEHUB_GPUS="none") as running:
+def course(shared: Composed) -> Iterator[Composed]:
+    with lent(shared) as running:
         yield running
 
 
