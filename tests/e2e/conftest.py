@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.deployment import print_logs
 from tests.e2e.chromium import find_chromium, launch_options, unpacked_libraries
 
 OUTPUT = Path(__file__).resolve().parents[1] / "output"
+
+# Of what a page comes to say; other tests may have both cores meanwhile.
+expect.set_options(timeout=15_000)
 
 
 @pytest.fixture(scope="module")
