@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -69,15 +69,15 @@ def spawn(session: Session) -> None:
     Raises:
         SpawnError: with what the hub says, when it fails or takes too long.
     """
-    asked = session.api("POST", f"users/{session.username}/server", json={})
-    if asked.status_code not in (201, 202):
-        raise SpawnError(
-            f"the hub starts no server: {asked.text}", remedy="See the log of the service hub"
-        )
+    if not _server(session):
+        asked = session.api("POST", f"users/{session.username}/server", json={})
+        if asked.status_code not in (201, 202):
+            raise SpawnError(
+                f"the hub starts no server: {asked.text}", remedy="See the log of the service hub"
+            )
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
-        model = session.http.get(f"/hub/api/users/{session.username}").json()
-        server = model["servers"].get("", {})
+        server = _server(session)
         if server.get("ready"):
             return
         if not server.get("pending"):
@@ -86,6 +86,12 @@ def spawn(session: Session) -> None:
     raise SpawnError(
         f"the server of {session.username} did not start", remedy="See the log of the service hub"
     )
+
+
+def _server(session: Session) -> dict[str, Any]:
+    """What the hub says of it; nothing when there is none."""
+    model = session.http.get(f"/hub/api/users/{session.username}").json()
+    return dict(model["servers"].get("", {}))
 
 
 def await_open(client: Client) -> str:
