@@ -54,6 +54,8 @@ def bench(session: nox.Session) -> None:
         "similar",
         "passback",
         "login",
+        "student",
+        "scaling",
         "provision",
     ):
         session.run("python", "-m", f"bench.{name}")
