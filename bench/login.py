@@ -4,8 +4,8 @@ A real hub, with its proxy and a roster of 1,000, and a platform with real keys.
 click within ten seconds, and each browser walks the whole launch: login initiation, the signed
 message, sign-in, up to the page where its person lands; then as many at the very same instant. What
 the LMS itself would take is not counted: its messages are signed here, while the hub works, on the
-same cores. Half of the people come for the first time. The browsers are aiohttp's: they take a
-third of httpx's time, and it is the hub's that counts.
+same cores. Half of the people come for the first time. The browsers are aiohttp's: they take less
+than half of httpx's time, and it is the hub's that counts.
 
     python -m bench.login [LAUNCHES]
 

@@ -31,7 +31,7 @@ USER_PORT = 8888
 
 @pytest.fixture(scope="module")
 def course(shared: Composed) -> Iterator[Composed]:
-    with lent(shared) as running:
+    with lent(shared, COURSEHUB_STUDENT_MEMORY="1G") as running:
         for username in ("alice", "bob", "tara"):
             running.start(username)
         yield running
@@ -160,9 +160,9 @@ def test_a_fork_bomb_stops_at_its_own_walls(course: Composed) -> None:
 
 def test_memory_ends_at_the_limit_and_concerns_nobody_else(course: Composed) -> None:
     code, _ = course.inside("alice", "python", "-c", "x = bytearray(3 * 2**30); print(len(x))")
-    assert code != 0, "three gigabytes were had where two are allowed"
+    assert code != 0, "three gigabytes were had where one is allowed"
     host = course.server("alice").attrs["HostConfig"]
-    assert host["Memory"] == host["MemorySwap"] == 2 * 2**30
+    assert host["Memory"] == host["MemorySwap"] == 2**30
     assert probe(course, "bob", [("hub", 8081)]) == {"hub:8081": "open"}
 
 
