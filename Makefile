@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 export PATH := $(abspath $(BIN)):$(PATH)
+# A thousand processes of a test run would each compile again what they import.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo demo-clean test test-notebooks test-provision lint bench lock up down logs status images \
   provision restore rollback version stack stack-networks

@@ -12,7 +12,13 @@ from uuid import uuid4
 import docker
 from docker.models.containers import Container
 
-from coursehub.hub.networks import COMPOSE_ONE_OFF, COMPOSE_PROJECT, COMPOSE_SERVICE, PROJECT
+from coursehub.hub.networks import (
+    COMPOSE_ONE_OFF,
+    COMPOSE_PROJECT,
+    COMPOSE_SERVICE,
+    PROJECT,
+    remove_empty,
+)
 from coursehub.settings import Settings, load_settings
 
 IMAGE = "debian:bookworm-slim"
@@ -70,7 +76,7 @@ class Site:
         for network in self.engine.networks.list(names=[self.project]):
             for member in network.attrs.get("Containers") or {}:
                 network.disconnect(member, force=True)
-            network.remove()
+            remove_empty(network)
         for volume in self.engine.volumes.list():
             if volume.name.startswith(self.project):
                 volume.remove()

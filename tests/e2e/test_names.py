@@ -62,7 +62,8 @@ READ = """async ([url, here]) => {
 def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A hub with names below its own, and assignment 1 to fetch."""
     now = datetime.now(UTC)
-    deployment = prepare(tmp_path_factory.mktemp("names"), open_course(now=now), subdomains=NAME)
+    state, text = tmp_path_factory.mktemp("names"), open_course(now=now)
+    deployment = prepare(state, text, subdomains=NAME, visible_tests=False)
     settings = deployment.settings
     root = lay_out(Path(str(settings.exchange)), load_course(settings.course).id)
     shutil.copytree(CHECKOUT / "release" / ASSIGNMENT, root / "outbound" / ASSIGNMENT)

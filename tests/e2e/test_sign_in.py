@@ -40,6 +40,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
         oidc_issuer=f"http://127.0.0.1:{port}",
         oidc_client=CLIENT,
         oidc_name="Test University",
+        visible_tests=False,
     )
     secret = deployment.settings.oidc_secret_file
     assert secret

@@ -183,7 +183,7 @@ class Networks:
             members |= {service.id for service in services if network.name in service.networks}
             for member in members:
                 _disconnect(network, member)
-            _remove_empty(network)
+            remove_empty(network)
         except NotFound:
             log.debug("%s is gone already", network.name)
 
@@ -232,7 +232,7 @@ def _disconnect(network: Network, container: str) -> None:
         log.info("%s was not taken off %s: %s", container, network.name, error)
 
 
-def _remove_empty(network: Network) -> None:
+def remove_empty(network: Network) -> None:
     """Remove a network whose members have left; a swarm learns of that a little later."""
     patient = time.monotonic() + _LEAVE_SECONDS
     while True:
