@@ -220,8 +220,12 @@ def test_nothing_else_is_open_to_the_network(site: Site) -> None:
 
 @pytest.mark.drill
 def test_containers_reach_public_addresses_alone(site: Site) -> None:
-    """From where the egress proxy stands: neither a neighbour on the campus nor the machine."""
+    """From where the egress proxy stands: neither a neighbour on the campus nor the machine.
+
+    But who knows names may be asked for them, wherever that is.
+    """
     site.second.serve(9300)
+    site.second.serve(53)
     neighbour = site.second.address
     assert site.first.reaches(neighbour, 9300)  # the machine itself may
     network = "coursehub_outside"
@@ -231,6 +235,12 @@ def test_containers_reach_public_addresses_alone(site: Site) -> None:
     inside = ("docker", "run", "--rm", f"--network={network}", COURSE)
     assert not site.first.reaches(neighbour, 9300, *inside)
     assert not site.first.reaches(gateway.strip(), 22, *inside)
+    assert not site.first.reaches(neighbour, 53, *inside)
+    resolvers = json.dumps({"firewall_resolvers": [neighbour]})
+    site.provision(site.first, "--tags", "firewall", "--extra-vars", resolvers)
+    assert site.first.reaches(neighbour, 53, *inside)
+    assert not site.first.reaches(neighbour, 9300, *inside)
+    site.provision(site.first, "--tags", "firewall")
 
 
 def test_secrets_are_in_no_file_that_others_read_and_in_no_image(site: Site) -> None:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, nullcontext
+from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -63,6 +64,7 @@ class ContainerSpawner(DockerSpawner):
     """`student` or `staff`, by the roster at the time of the start."""
 
     _executor = ThreadPoolExecutor(_ENGINE_CALLS, thread_name_prefix="engine")
+    _connecting: ClassVar[Lock] = Lock()
     _slots: ClassVar[asyncio.Semaphore | None] = None
     _turns: ClassVar[defaultdict[str, asyncio.Lock]] = defaultdict(asyncio.Lock)
 
@@ -297,6 +299,12 @@ class ContainerSpawner(DockerSpawner):
     async def _log_last_lines(self) -> None:
         lines = await self.docker("logs", self.object_name, tail=50)
         self.log.warning("%s's last lines:\n%s", self.object_name, lines.decode(errors="replace"))
+
+    @property
+    def client(self) -> Any:
+        """The engine's one client: threads that ask at the same time would each make their own."""
+        with self._connecting:
+            return super().client
 
     async def _engine(self, call: Callable[..., Any], *args: Any) -> Any:
         """Make a blocking call in one of the engine's threads."""
