@@ -1,9 +1,8 @@
 """`python -m tests`: every test but those that need a real GPU, and drills; two runs at a time.
 
 Most tests of the deployed form wait: for containers, for a browser. Meanwhile the others compute.
-What needs no image begins while the images are built, which waits as well. When one of the long
-runs is through, a fresh machine is provisioned beside the other. All share one Docker engine and
-the images on it.
+What needs no image begins while the images are built. All share one Docker engine and the images
+on it; one fresh machine at a time.
 """
 
 import subprocess
@@ -16,7 +15,7 @@ from tests.engine import running_engine
 from tests.images import build_images
 
 OUTPUT = Path(__file__).parent / "output"
-# So that both take as long.
+# Run with the browser, so that two runs that are side by side take as long.
 MOVED = (
     "tests/contract/test_exchange_service.py",
     "tests/contract/test_gradebook_postgres.py",
@@ -25,12 +24,9 @@ MOVED = (
 RUNS = {
     "units": ("tests/unit",),
     "browser": ("tests/e2e", "tests/deployed", *MOVED),
-    "parts": (
-        "tests/contract",
-        "tests/submissions",
-        *map("--ignore={}".format, MOVED),
-    ),
     "machine": ("tests/provision/test_provision.py",),
+    "contract": ("tests/contract", *map("--ignore={}".format, MOVED)),
+    "submissions": ("tests/submissions",),
 }
 AT_A_TIME = 2
 
