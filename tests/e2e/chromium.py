@@ -18,9 +18,9 @@ from tests import debian
 from tests.debian import Unpacked
 
 CACHE = debian.CACHE / "chromium"
-PACKAGES = ("chromium", "fonts-dejavu-core", "libatomic1")  # the last for Playwright's own Node
+PACKAGES = ("chromium-headless-shell", "fonts-dejavu-core", "libatomic1")  # the last for Playwright's own Node
 COMMANDS = ("chromium", "chromium-browser", "google-chrome")
-RECIPE = "2"
+RECIPE = "3"
 
 # The names that Chromium may look up; without this it asks for its maker's servers all the same.
 LOOPBACK = "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.localhost, EXCLUDE 127.*, EXCLUDE [::1]"
@@ -89,7 +89,7 @@ def _finish(unpacked: Unpacked, folder: Path) -> str:
         STARTER.format(
             libraries=shlex.quote(debian.libraries(folder)),
             fonts=shlex.quote(str(fonts)),
-            browser=shlex.quote(str(folder / "root/usr/lib/chromium/chromium")),
+            browser=shlex.quote(str(folder / "root/usr/lib/chromium/chromium-headless-shell")),
         )
     )
     starter.chmod(0o755)

@@ -29,6 +29,9 @@ Beat = Callable[[JupyterHub], Awaitable[None]]
 """Something to do now and then; what it raises is logged and the clock goes on."""
 
 
+LONGEST_REST = 60.0
+"""Seconds: a round takes ten for a single server that is slow to stop."""
+
 NO_GPU = "this deployment has no GPU to lend"
 """What the grader is told where the hub found none."""
 
@@ -90,10 +93,10 @@ def start_clock(hub: JupyterHub, beats: Sequence[Beat], seconds: float) -> async
 def rest(seconds: float, took: float) -> float:
     """How long to rest after a round that took so long.
 
-    With thousands of servers, or an engine that is slow, a round takes seconds: it never takes
-    more than a tenth of the hub's time.
+    With thousands of servers, or an engine that is slow, a round takes seconds: it takes no more
+    than a tenth of the hub's time, unless a lease that is over would have to wait too long.
     """
-    return max(seconds, 9 * took)
+    return max(seconds, min(9 * took, LONGEST_REST))
 
 
 def in_thread(work: Callable[[], object]) -> Beat:
