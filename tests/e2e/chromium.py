@@ -18,7 +18,8 @@ from tests import debian
 from tests.debian import Unpacked
 
 CACHE = debian.CACHE / "chromium"
-PACKAGES = ("chromium-headless-shell", "fonts-dejavu-core", "libatomic1")  # the last for Playwright's own Node
+# The browser without its windows, which compute too; a font; what Playwright's own Node needs.
+PACKAGES = ("chromium-headless-shell", "fonts-dejavu-core", "libatomic1")
 COMMANDS = ("chromium", "chromium-browser", "google-chrome")
 RECIPE = "3"
 

@@ -66,7 +66,9 @@ def test_the_database_is_not_asked_about_servers_that_the_hub_knows() -> None:
 
 
 @pytest.mark.parametrize(("took", "rests"), [(0.1, 10), (1, 10), (2, 18), (30, 60)])
-def test_the_clock_takes_a_tenth_of_the_hubs_time_and_rests_a_minute_at_most(took: float, rests: float) -> None:
+def test_the_clock_takes_a_tenth_of_the_hubs_time_and_rests_a_minute_at_most(
+    took: float, rests: float
+) -> None:
     assert rest(10, took) == rests
 
 

@@ -28,7 +28,6 @@ from coursehub.settings import Settings
 Beat = Callable[[JupyterHub], Awaitable[None]]
 """Something to do now and then; what it raises is logged and the clock goes on."""
 
-
 LONGEST_REST = 60.0
 """Seconds: a round takes ten for a single server that is slow to stop."""
 
