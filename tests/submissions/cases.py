@@ -124,16 +124,15 @@ def task_of(cell: str) -> str:
 def chosen(cases: Sequence[Case]) -> list[Case]:
     """Return the cases that every run of the tests grades.
 
-    Of each task's mutants, and of the crashes, only the first by name; of the others (reference,
-    untouched release, edits) all, but no other right answers. Mutants of several tasks are graded
-    in one hand-in: as few as the files allow. Edits that cost nothing are made to the reference: it
-    earns all points although, and nothing else is found in it.
+    Of each task's alternatives and mutants, and of the crashes, only the first by name; of the
+    others (reference, untouched release, edits) all. Alternatives of several tasks are graded in
+    one hand-in, and so are mutants: as few hand-ins as the files allow. Edits that cost nothing are
+    made to the reference: it earns all points although, and nothing else is found in it.
     """
     first: dict[object, Case] = {}
     for case in sorted(cases, key=lambda case: case.kind == "edits"):
-        key = (case.kind, case.task) if case.kind in ("mutant", "crash") else case.name
-        if case.kind != "alternative":
-            first.setdefault(key, case)
+        key = (case.kind, case.task) if case.kind in (*BY_TASK, "crash") else case.name
+        first.setdefault(key, case)
     together: list[Case] = []
     for case in first.values():
         for index, other in enumerate(together):
@@ -149,7 +148,7 @@ def _in_one(case: Case, other: Case) -> bool:
     """Whether one hand-in can be both, and what either is about still shows."""
     if case.kind == "reference":
         return other.kind == "edits" and not other.expect["loses"]
-    return case.kind == other.kind == "mutant" and not case.files & other.files
+    return case.kind in BY_TASK and case.kind == other.kind and not case.files & other.files
 
 
 def lost(assignment: Assignment, verdict: Verdict) -> list[str]:
