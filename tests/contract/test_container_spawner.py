@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -302,6 +303,13 @@ def test_no_more_than_agreed_start_at_once(tmp_path: Path) -> None:
     with spawning_site(tmp_path, starts_at_once=2) as site:
         told = asyncio.run(start_all(site))
     assert sorted(told) == sorted([OPENING["message"]] * 2 + [WAITING["message"]] * 3)
+
+
+def test_threads_that_begin_together_share_one_client(site: Site) -> None:
+    own = spawner(site, "alice")
+    with ThreadPoolExecutor(8) as threads:
+        clients = list(threads.map(lambda _: own.client, range(8)))
+    assert len(set(map(id, clients))) == 1
 
 
 def test_progress_tells_each_stage_once(site: Site) -> None:
